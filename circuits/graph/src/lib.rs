@@ -1,0 +1,33 @@
+//! Data and models as integers.
+//!
+//! This crate decides every integer that is later proved: which bytes a dataset is made of, how a
+//! trained network becomes int8 weights, what the network predicts, and how each of these is
+//! committed to. It knows no proof system, no network and no clock.
+//!
+//! ```text
+//! files -> dataset (records, shards, CIDs, manifest)
+//! ONNX  -> FloatModel -> quantize -> Graph + Weights -> eval -> Predictions, Score
+//!                                        \-> commit: C, s, R, D, ctx, vkId
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`field`] | the one canonical field type and its byte form |
+//! | [`tag`] | domain-separation tags |
+//! | [`poseidon`] | circomlib's permutation and the sponge over it |
+//! | [`packing`] | bytes to field elements, in the two packings of PROTOCOL section 8 |
+//! | [`graph`] | the integer network: layers, shifts, ranges, its canonical text and `archId` |
+//! | [`eval`] | the integer evaluator, the only definition of every rounding |
+//! | [`weights`] | int8 weights and their byte form |
+//! | [`commit`] | model, shard, dataset and results commitments |
+//! | [`ids`] | keccak identifiers shared with the chain: `ctx`, `vkId`, holdout |
+
+pub mod commit;
+pub mod eval;
+pub mod field;
+pub mod graph;
+pub mod ids;
+pub mod packing;
+pub mod poseidon;
+pub mod tag;
+pub mod weights;
