@@ -20,6 +20,7 @@
 //! | [`eval`] | the integer evaluator, the only definition of every rounding |
 //! | [`weights`] | int8 weights and their byte form |
 //! | [`commit`] | model, shard, dataset and results commitments |
+//! | [`jub`] | BabyJubJub and the provider's decryption key |
 //! | [`ids`] | keccak identifiers shared with the chain: `ctx`, `vkId`, holdout |
 
 pub mod commit;
@@ -27,6 +28,7 @@ pub mod eval;
 pub mod field;
 pub mod graph;
 pub mod ids;
+pub mod jub;
 pub mod packing;
 pub mod poseidon;
 pub mod tag;
