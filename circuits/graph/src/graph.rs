@@ -30,6 +30,35 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// Checks what a schema from a file or peer may get wrong; the other methods assume it.
+    ///
+    /// # Errors
+    /// [`GraphError::Schema`] for a shape without one to four non-zero dimensions, a record above
+    /// [`MAX_SHARD_BYTES`], a zero feature bound, or a class count outside `2..=`[`MAX_CLASSES`].
+    pub fn check(&self) -> Result<(), GraphError> {
+        let features = self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize));
+        let bad = |reason: String| Err(GraphError::Schema(reason));
+        match features {
+            _ if self.shape.is_empty() || self.shape.len() > 4 => {
+                bad("the shape needs one to four non-zero dimensions".into())
+            }
+            Some(0) => bad("the shape needs one to four non-zero dimensions".into()),
+            Some(n) if n < MAX_SHARD_BYTES => {
+                if self.feature_max == 0 {
+                    bad("the largest feature value is 0, so every sample looks the same".into())
+                } else if !(2..=MAX_CLASSES).contains(&self.classes) {
+                    bad(format!("{} classes; 2 to {MAX_CLASSES} are supported", self.classes))
+                } else {
+                    Ok(())
+                }
+            }
+            _ => bad(format!(
+                "a sample of shape {:?} is larger than a block of {MAX_SHARD_BYTES} bytes",
+                self.shape
+            )),
+        }
+    }
+
     /// Features of one sample.
     pub fn features(&self) -> usize {
         self.shape.iter().map(|&d| d as usize).product()
@@ -119,12 +148,38 @@ pub enum Layer {
 /// dense and ReLU alternate, widths match, `shift ∈ 1..=14`, `bits ∈ 9..=16`, one shard of `samples`
 /// records fits [`MAX_SHARD_BYTES`], the weights fit `class`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Unchecked")]
 pub struct Graph {
     schema: Schema,
     samples: u32,
     class: CapacityClass,
     layers: Vec<Layer>,
+}
+
+/// A graph as read, before [`Graph::new`] has checked it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    schema: Schema,
+    samples: u32,
+    class: CapacityClass,
+    layers: Vec<Layer>,
+}
+
+impl TryFrom<Unchecked> for Graph {
+    type Error = GraphError;
+
+    fn try_from(u: Unchecked) -> Result<Self, GraphError> {
+        let graph = Self::new(u.schema, u.samples, u.layers)?;
+        if graph.class == u.class {
+            Ok(graph)
+        } else {
+            Err(GraphError::Class {
+                stated: u.class,
+                needed: graph.class,
+            })
+        }
+    }
 }
 
 /// Bits of the argmax differences: `0 ≤ top − score < 2^24`.
@@ -139,6 +194,11 @@ pub enum GraphError {
     Schema(String),
     #[error("{samples} records of {record} bytes do not fit one shard of {MAX_SHARD_BYTES} bytes; use at most {max}")]
     Samples { samples: u32, record: usize, max: usize },
+    #[error("capacity class {stated:?} is stated, the weights need {needed:?}")]
+    Class {
+        stated: CapacityClass,
+        needed: CapacityClass,
+    },
     #[error("{bytes} bytes of weights exceed the largest capacity class, {} bytes", CapacityClass::M1.bytes())]
     TooLarge { bytes: usize },
 }
@@ -147,17 +207,7 @@ impl Graph {
     /// Checks every invariant and picks the capacity class.
     pub fn new(schema: Schema, samples: u32, layers: Vec<Layer>) -> Result<Self, GraphError> {
         let bad = |layer, reason: String| GraphError::Layer { layer, reason };
-        if schema.features() == 0 || schema.shape.len() > 4 {
-            return Err(GraphError::Schema(
-                "the shape needs one to four non-zero dimensions".into(),
-            ));
-        }
-        if !(2..=MAX_CLASSES).contains(&schema.classes) {
-            return Err(GraphError::Schema(format!(
-                "{} classes; 2 to {MAX_CLASSES} are supported",
-                schema.classes
-            )));
-        }
+        schema.check()?;
         let record = schema.record_bytes();
         let max = MAX_SHARD_BYTES / record;
         if samples == 0 || samples as usize > max {
@@ -371,5 +421,26 @@ pub(crate) mod tests {
         )
         .unwrap_err();
         assert!(matches!(e, GraphError::Samples { .. }));
+    }
+
+    #[test]
+    fn a_graph_from_a_file_meets_the_same_checks() {
+        let text = serde_json::to_string(&digits(360)).unwrap();
+        assert_eq!(serde_json::from_str::<Graph>(&text).unwrap(), digits(360));
+        for (from, to, says) in [
+            ("\"inputs\":64", "\"inputs\":63", "layer 0"),
+            ("\"4Ki\"", "\"64Ki\"", "capacity class"),
+            ("\"shift\":6", "\"shift\":0", "shift 0"),
+            (
+                "\"shape\":[8,8]",
+                "\"shape\":[4294967295,4294967295,4294967295]",
+                "larger than a block",
+            ),
+            ("\"feature_max\":16", "\"feature_max\":0", "largest feature value"),
+            ("\"samples\":360", "\"samples\":360,\"more\":1", "unknown field"),
+        ] {
+            let e = serde_json::from_str::<Graph>(&text.replace(from, to)).unwrap_err();
+            assert!(e.to_string().contains(says), "{to}: {e}");
+        }
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`dataset`] | records, shards, CIDs, the manifest, imports from files |
 //! | [`field`] | the one canonical field type and its byte form |
 //! | [`tag`] | domain-separation tags |
 //! | [`poseidon`] | circomlib's permutation and the sponge over it |
@@ -24,6 +25,7 @@
 //! | [`ids`] | keccak identifiers shared with the chain: `ctx`, `vkId`, holdout |
 
 pub mod commit;
+pub mod dataset;
 pub mod eval;
 pub mod field;
 pub mod graph;

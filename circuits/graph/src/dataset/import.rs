@@ -1,0 +1,205 @@
+//! What a user has, as records: record files and CSV. Every value is checked before anything is cut.
+
+use crate::graph::{GraphError, Schema};
+
+/// Why a file is no dataset of the schema. Lines and records count from 1, as editors do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    #[error("{0}")]
+    Schema(#[from] GraphError),
+    #[error(
+        "{bytes} bytes are not whole records: the schema's record has {record} bytes ({features} features and a label), {rest} bytes are left over"
+    )]
+    RecordSize {
+        bytes: usize,
+        record: usize,
+        features: usize,
+        rest: usize,
+    },
+    #[error("record {record}, feature {feature}: {value} exceeds the schema's largest value {max}")]
+    Feature {
+        record: usize,
+        feature: usize,
+        value: u8,
+        max: u8,
+    },
+    #[error("record {record}: label {label}, but the schema has {classes} classes, 0 to {}", classes - 1)]
+    Label { record: usize, label: u8, classes: u16 },
+    #[error("line {line} is no UTF-8 text; save the CSV as UTF-8")]
+    Encoding { line: usize },
+    #[error("line {line} has {got} columns; the schema asks for {expected}: the features, then the label")]
+    Columns { line: usize, expected: usize, got: usize },
+    #[error("line {line}, column {column}: {text:?} is no whole number from 0 to {max}")]
+    Value {
+        line: usize,
+        column: usize,
+        text: String,
+        max: u16,
+    },
+    #[error("the file holds no records")]
+    Empty,
+}
+
+/// Checks a record file: features, then one label byte, per record, nothing between.
+///
+/// # Errors
+/// Names the first record and feature that do not fit.
+pub fn check_records(schema: &Schema, bytes: &[u8]) -> Result<(), ImportError> {
+    schema.check()?;
+    let record = schema.record_bytes();
+    if bytes.is_empty() {
+        return Err(ImportError::Empty);
+    }
+    if !bytes.len().is_multiple_of(record) {
+        return Err(ImportError::RecordSize {
+            bytes: bytes.len(),
+            record,
+            features: schema.features(),
+            rest: bytes.len() % record,
+        });
+    }
+    for (i, r) in super::shard::records(schema, bytes).enumerate() {
+        if let Some(feature) = r.features.iter().position(|&v| v > schema.feature_max) {
+            return Err(ImportError::Feature {
+                record: i + 1,
+                feature: feature + 1,
+                value: r.features[feature],
+                max: schema.feature_max,
+            });
+        }
+        if u16::from(r.label) >= schema.classes {
+            return Err(ImportError::Label {
+                record: i + 1,
+                label: r.label,
+                classes: schema.classes,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Reads comma-separated rows of features and a label into record bytes.
+///
+/// A first line whose last column holds a letter and is no number is a header and is skipped. Whole numbers may be
+/// written as decimals (`5.0`), as numpy does. Empty lines are allowed at the end only.
+///
+/// # Errors
+/// Names the line, and the column of a value out of range.
+pub fn csv(schema: &Schema, bytes: &[u8]) -> Result<Vec<u8>, ImportError> {
+    schema.check()?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|e| ImportError::Encoding {
+        line: 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count(),
+    })?;
+    let expected = schema.record_bytes();
+    let mut out = vec![];
+    for (i, row) in text.trim_end().lines().enumerate() {
+        let line = i + 1;
+        let last = row.rsplit(',').next().unwrap_or("");
+        // `1e1` and `NaN` hold letters too, and are values.
+        if line == 1 && last.chars().any(char::is_alphabetic) && last.trim().parse::<f64>().is_err() {
+            continue;
+        }
+        let got = row.split(',').count();
+        if got != expected {
+            return Err(ImportError::Columns { line, expected, got });
+        }
+        for (c, field) in row.split(',').enumerate() {
+            let max = if c + 1 == expected {
+                schema.classes - 1
+            } else {
+                u16::from(schema.feature_max)
+            };
+            match number(field).filter(|&v| v <= f64::from(max)) {
+                // Whole and at most 255: the feature bound is a byte, classes are at most 256.
+                Some(v) => out.push(v as u8),
+                None => {
+                    return Err(ImportError::Value {
+                        line,
+                        column: c + 1,
+                        text: field.trim().chars().take(40).collect(),
+                        max,
+                    });
+                }
+            }
+        }
+    }
+    if out.is_empty() {
+        return Err(ImportError::Empty);
+    }
+    Ok(out)
+}
+
+/// A whole number from 0 on, written as an integer or a decimal.
+fn number(field: &str) -> Option<f64> {
+    let v: f64 = field.trim().parse().ok()?;
+    (v.is_finite() && v >= 0.0 && v.fract() == 0.0).then_some(v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema {
+            shape: vec![3],
+            feature_max: 16,
+            classes: 4,
+        }
+    }
+
+    #[test]
+    fn csv_becomes_records_with_or_without_header() {
+        let want = vec![1, 2, 3, 0, 16, 0, 5, 3];
+        for text in [
+            "1,2,3,0\n16,0,5,3\n",
+            "1,2,3,0\r\n16,0,5,3",
+            "a,b,c,label\n1,2,3,0\n16,0,5,3\n\n",
+            "0,1,2,target\n1, 2,3.0,0\n1.6e1,0,5,3\n",
+            "\u{feff}1,2,3,0\n16,0,5,3\n",
+        ] {
+            assert_eq!(csv(&schema(), text.as_bytes()).unwrap(), want, "{text:?}");
+        }
+        check_records(&schema(), &want).unwrap();
+    }
+
+    #[test]
+    fn bad_rows_are_refused_by_line_and_column() {
+        for (text, says) in [
+            ("1,2,3,0\n1,2,3\n", "line 2 has 3 columns"),
+            ("1,2,3,0\n1,2,3,0,0\n", "line 2 has 5 columns"),
+            ("1,2,3,0\n\n1,2,3,0\n", "line 2 has 1 columns"),
+            ("1,2,17,0\n", "line 1, column 3: \"17\" is no whole number from 0 to 16"),
+            ("h,h,h,h\n1,-1,3,0\n", "line 2, column 2"),
+            ("1,2.5,3,0\n", "line 1, column 2"),
+            ("1,NaN,3,0\n", "line 1, column 2"),
+            ("1,x,3,0\n", "line 1, column 2"),
+            ("1,2,3,4\n", "line 1, column 4: \"4\" is no whole number from 0 to 3"),
+            ("1,2,3,0\n1,2,3,inf\n", "line 2, column 4"),
+            ("1,2,3,NaN\n", "line 1, column 4"),
+            ("", "no records"),
+            ("a,b,c,label\n", "no records"),
+        ] {
+            let e = csv(&schema(), text.as_bytes()).unwrap_err().to_string();
+            assert!(e.contains(says), "{text:?}: {e}");
+        }
+        let e = csv(&schema(), b"1,2,3,0\n1,\xff,3,0\n").unwrap_err();
+        assert_eq!(e, ImportError::Encoding { line: 2 });
+    }
+
+    #[test]
+    fn bad_record_files_are_refused_by_record() {
+        for (bytes, says) in [
+            (&[1, 2, 3, 0, 1][..], "1 bytes are left over"),
+            (&[1, 2, 3, 0, 1, 17, 3, 0], "record 2, feature 2: 17 exceeds"),
+            (&[1, 2, 3, 4], "record 1: label 4, but the schema has 4 classes, 0 to 3"),
+            (&[], "no records"),
+        ] {
+            let e = check_records(&schema(), bytes).unwrap_err().to_string();
+            assert!(e.contains(says), "{bytes:?}: {e}");
+        }
+        let mut wide = schema();
+        wide.shape = vec![u32::MAX; 4];
+        assert!(matches!(csv(&wide, b"1"), Err(ImportError::Schema(_))));
+    }
+}

@@ -1,0 +1,312 @@
+//! The manifest block: what a dataset consists of, in one canonical text with a CID of its own.
+
+use super::cid::{Cid, CidError, digest_of, parse_cid, raw_cid};
+use super::shard::MIN_SHARD_RECORDS;
+use crate::graph::{GraphError, MAX_SHARD_BYTES, Schema};
+
+/// Format and version of the manifest.
+pub const FORMAT: &str = "zkaggle-manifest/1";
+/// Largest manifest block that is read: about 10,000 shards.
+pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
+/// Longest name or licence, in bytes.
+pub const MAX_TEXT: usize = 200;
+
+/// Why a manifest is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    #[error("the manifest has {0} bytes; at most {MAX_MANIFEST_BYTES} are read")]
+    TooLong(usize),
+    #[error("the manifest is no {FORMAT:?} JSON: {0}")]
+    Json(String),
+    #[error("manifest format {0:?} is not known here; this version reads {FORMAT:?}")]
+    Format(String),
+    #[error("the manifest is not in canonical form (key order, spacing or number spelling); write it with this tool")]
+    NotCanonical,
+    #[error("manifest {field}: 1 to {MAX_TEXT} bytes without control characters are allowed")]
+    Text { field: &'static str },
+    #[error("manifest: {0}")]
+    Schema(#[from] GraphError),
+    #[error("the manifest lists no shards")]
+    NoShards,
+    #[error("manifest shard {shard}: {source}")]
+    Cid { shard: usize, source: CidError },
+    #[error("manifest shard {shard}: {bytes} bytes are not whole records of {record} bytes")]
+    Record { shard: usize, bytes: u64, record: usize },
+    #[error("manifest shard {shard}: {bytes} bytes; a block holds 1 to {MAX_SHARD_BYTES}")]
+    Length { shard: usize, bytes: u64 },
+    #[error(
+        "manifest shard {shard}: {records} records; at least {MIN_SHARD_RECORDS} are needed in a dataset of that size"
+    )]
+    TooFew { shard: usize, records: u64 },
+    #[error("the manifest says {stated} records, its shards hold {counted}")]
+    Count { stated: u64, counted: u64 },
+}
+
+/// One shard as a manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardEntry {
+    pub cid: Cid,
+    pub bytes: u64,
+}
+
+/// What a dataset consists of. Every value of this type has passed [`Manifest::new`]'s checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    name: String,
+    licence: String,
+    schema: Schema,
+    n: u64,
+    shards: Vec<ShardEntry>,
+}
+
+/// The written form; fields in the order of the text.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    format: String,
+    name: String,
+    licence: String,
+    schema: Schema,
+    n: u64,
+    shards: Vec<WireShard>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireShard {
+    cid: String,
+    bytes: u64,
+}
+
+/// Reads nothing but the version, so that a newer manifest is called that and not malformed.
+#[derive(serde::Deserialize)]
+struct Version {
+    format: String,
+}
+
+impl Manifest {
+    /// Checks every rule of a manifest and counts its records.
+    pub fn new(
+        name: impl Into<String>,
+        licence: impl Into<String>,
+        schema: Schema,
+        shards: Vec<ShardEntry>,
+    ) -> Result<Self, ManifestError> {
+        let (name, licence) = (name.into(), licence.into());
+        for (field, text) in [("name", &name), ("licence", &licence)] {
+            if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+                return Err(ManifestError::Text { field });
+            }
+        }
+        schema.check()?;
+        if shards.is_empty() {
+            return Err(ManifestError::NoShards);
+        }
+        let record = schema.record_bytes();
+        let mut n = 0;
+        for (shard, &ShardEntry { ref cid, bytes }) in shards.iter().enumerate() {
+            digest_of(cid).map_err(|source| ManifestError::Cid { shard, source })?;
+            if bytes == 0 || bytes > MAX_SHARD_BYTES as u64 {
+                return Err(ManifestError::Length { shard, bytes });
+            }
+            if !bytes.is_multiple_of(record as u64) {
+                return Err(ManifestError::Record { shard, bytes, record });
+            }
+            let records = bytes / record as u64;
+            if shards.len() > 1 && records < MIN_SHARD_RECORDS as u64 {
+                return Err(ManifestError::TooFew { shard, records });
+            }
+            n += records;
+        }
+        Ok(Self {
+            name,
+            licence,
+            schema,
+            n,
+            shards,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn licence(&self) -> &str {
+        &self.licence
+    }
+
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Records in all shards.
+    pub fn n(&self) -> u64 {
+        self.n
+    }
+
+    pub fn shards(&self) -> &[ShardEntry] {
+        &self.shards
+    }
+
+    /// Records of the largest shard: the `samples` of a graph that is proved on this dataset.
+    pub fn largest_shard(&self) -> u32 {
+        let bytes = self.shards.iter().map(|s| s.bytes).max().unwrap_or(0);
+        // At most MAX_SHARD_BYTES, so it fits.
+        (bytes / self.schema.record_bytes() as u64) as u32
+    }
+
+    /// SHA-256 digests of the shards, in order, as the chain names them.
+    pub fn digests(&self) -> Vec<[u8; 32]> {
+        self.shards
+            .iter()
+            // PANIC: Manifest::new refuses every other kind of CID.
+            .map(|s| digest_of(&s.cid).expect("raw sha2-256 CIDs only"))
+            .collect()
+    }
+
+    /// The block: JSON without spaces, keys in the order format, name, licence, schema, n, shards.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let wire = Wire {
+            format: FORMAT.into(),
+            name: self.name.clone(),
+            licence: self.licence.clone(),
+            schema: self.schema.clone(),
+            n: self.n,
+            shards: self
+                .shards
+                .iter()
+                .map(|s| WireShard {
+                    cid: s.cid.to_string(),
+                    bytes: s.bytes,
+                })
+                .collect(),
+        };
+        // PANIC: strings and integers always serialise.
+        serde_json::to_vec(&wire).expect("strings and integers serialise")
+    }
+
+    /// CID of the manifest block.
+    pub fn cid(&self) -> Cid {
+        raw_cid(&self.to_bytes())
+    }
+
+    /// Reads a manifest block.
+    ///
+    /// # Errors
+    /// Names what is wrong and where: unknown version or key, a value out of bounds, a CID of
+    /// another kind, counts that disagree, or any spelling but the canonical one.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MAX_MANIFEST_BYTES {
+            return Err(ManifestError::TooLong(bytes.len()));
+        }
+        let json = |e: serde_json::Error| ManifestError::Json(e.to_string());
+        let version: Version = serde_json::from_slice(bytes).map_err(json)?;
+        if version.format != FORMAT {
+            return Err(ManifestError::Format(version.format.chars().take(80).collect()));
+        }
+        let wire: Wire = serde_json::from_slice(bytes).map_err(json)?;
+        let shards = wire
+            .shards
+            .iter()
+            .enumerate()
+            .map(|(shard, s)| {
+                let cid = parse_cid(&s.cid).map_err(|source| ManifestError::Cid { shard, source })?;
+                Ok(ShardEntry { cid, bytes: s.bytes })
+            })
+            .collect::<Result<_, ManifestError>>()?;
+        let out = Self::new(wire.name, wire.licence, wire.schema, shards)?;
+        if out.n != wire.n {
+            return Err(ManifestError::Count {
+                stated: wire.n,
+                counted: out.n,
+            });
+        }
+        if out.to_bytes() != bytes {
+            return Err(ManifestError::NotCanonical);
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Manifest {
+        let schema = Schema {
+            shape: vec![8, 8],
+            feature_max: 16,
+            classes: 10,
+        };
+        let shards = vec![
+            ShardEntry {
+                cid: raw_cid(b"one"),
+                bytes: 65 * 64,
+            },
+            ShardEntry {
+                cid: raw_cid(b"two"),
+                bytes: 65 * 100,
+            },
+        ];
+        Manifest::new("UCI \"digits\"", "CC BY 4.0", schema, shards).unwrap()
+    }
+
+    #[test]
+    fn the_text_is_pinned_and_read_back() {
+        let m = sample();
+        let text = String::from_utf8(m.to_bytes()).unwrap();
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"format":"zkaggle-manifest/1","name":"UCI \"digits\"","licence":"CC BY 4.0","schema":{{"shape":[8,8],"feature_max":16,"classes":10}},"n":164,"shards":[{{"cid":"{}","bytes":4160}},{{"cid":"{}","bytes":6500}}]}}"#,
+                raw_cid(b"one"),
+                raw_cid(b"two")
+            )
+        );
+        assert_eq!(Manifest::from_bytes(text.as_bytes()).unwrap(), m);
+        assert_eq!(m.cid(), raw_cid(text.as_bytes()));
+        assert_eq!(m.largest_shard(), 100);
+    }
+
+    #[test]
+    fn each_rule_has_its_own_message() {
+        let text = String::from_utf8(sample().to_bytes()).unwrap();
+        let one = raw_cid(b"one").to_string();
+        let dag_pb = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
+        for (from, to, says) in [
+            ("manifest/1", "manifest/2", "not known here"),
+            ("\"n\":164", "\"n\":165", "says 165 records, its shards hold 164"),
+            ("\"n\":164", "\"n\":164,\"extra\":1", "unknown field `extra`"),
+            ("\"n\":164,", "", "missing field `n`"),
+            ("\"n\":164", "\"n\": 164", "canonical"),
+            ("\"n\":164", "\"n\":-1", "invalid value"),
+            (
+                "\"bytes\":4160",
+                "\"bytes\":4161",
+                "shard 0: 4161 bytes are not whole records",
+            ),
+            ("\"bytes\":4160", "\"bytes\":4095", "shard 0: 63 records"),
+            ("\"bytes\":4160", "\"bytes\":0", "shard 0: 0 bytes"),
+            ("\"bytes\":6500", "\"bytes\":122915", "shard 1: 122915 bytes"),
+            ("\"classes\":10", "\"classes\":1", "1 classes"),
+            ("[8,8]", "[8,0]", "non-zero"),
+            ("[8,8]", "[4294967295,4294967295,4294967295]", "larger than a block"),
+            ("CC BY 4.0", "", "licence"),
+            ("CC BY", "CC\\u0000BY", "licence"),
+            (one.as_str(), dag_pb, "shard 0"),
+            (one.as_str(), "bafkrei", "shard 0"),
+            ("}]}", "}]}x", "trailing"),
+            ("}]}", "}", "EOF"),
+        ] {
+            let bad = text.replacen(from, to, 1);
+            assert_ne!(bad, text, "{from}");
+            let e = Manifest::from_bytes(bad.as_bytes()).unwrap_err().to_string();
+            assert!(e.contains(says), "{to}: {e}");
+        }
+        let empty = text[..text.find("[{").unwrap()].to_owned() + "[]}";
+        let e = Manifest::from_bytes(empty.replace("164", "0").as_bytes()).unwrap_err();
+        assert_eq!(e, ManifestError::NoShards);
+        let long = vec![b' '; MAX_MANIFEST_BYTES + 1];
+        assert!(matches!(Manifest::from_bytes(&long), Err(ManifestError::TooLong(_))));
+    }
+}
