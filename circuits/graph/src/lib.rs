@@ -16,6 +16,8 @@
 //! | [`field`] | the one canonical field type and its byte form |
 //! | [`tag`] | domain-separation tags |
 //! | [`poseidon`] | circomlib's permutation and the sponge over it |
+//! | [`model`] | float networks, the ONNX importer, the model file |
+//! | [`quantize`] | a float network becomes a graph and int8 weights |
 //! | [`packing`] | bytes to field elements, in the two packings of PROTOCOL section 8 |
 //! | [`graph`] | the integer network: layers, shifts, ranges, its canonical text and `archId` |
 //! | [`eval`] | the integer evaluator, the only definition of every rounding |
@@ -31,7 +33,9 @@ pub mod field;
 pub mod graph;
 pub mod ids;
 pub mod jub;
+pub mod model;
 pub mod packing;
 pub mod poseidon;
+pub mod quantize;
 pub mod tag;
 pub mod weights;

@@ -1,0 +1,142 @@
+//! The shipped digits and models, from ONNX to integers, against what onnxruntime answered.
+
+use std::path::PathBuf;
+use zkaggle_graph::dataset::{Dataset, Manifest, Options};
+use zkaggle_graph::eval::{Accuracy, evaluate};
+use zkaggle_graph::graph::Schema;
+use zkaggle_graph::model::{FloatModel, ModelFile, argmax, onnx};
+use zkaggle_graph::quantize::{Quantized, measure, quantize};
+
+const MODELS: [&str; 2] = ["digits-mlp", "digits-mlp-weak"];
+
+fn workspace(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn asset(name: &str) -> Vec<u8> {
+    std::fs::read(workspace("node/assets").join(name)).unwrap()
+}
+
+fn schema() -> Schema {
+    Schema {
+        shape: vec![8, 8],
+        feature_max: 16,
+        classes: 10,
+    }
+}
+
+fn float(name: &str) -> FloatModel {
+    onnx::import(&asset(&format!("{name}.onnx"))).unwrap().model
+}
+
+fn quantized(name: &str) -> (FloatModel, Quantized) {
+    let model = float(name);
+    let q = quantize(&model, &schema(), 360, &asset("digits-train.bin")).unwrap();
+    (model, q)
+}
+
+fn vectors() -> serde_json::Value {
+    let text = std::fs::read_to_string(workspace("tests/vectors/digits-float.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_split_is_stratified_and_its_blocks_are_pinned() {
+    let cut = |file, per_shard| {
+        let options = Options {
+            name: "UCI optical digits".into(),
+            licence: "CC BY 4.0".into(),
+            per_shard,
+        };
+        Dataset::from_records(schema(), &asset(file), options).unwrap()
+    };
+    let (train, holdout) = (cut("digits-train.bin", None), cut("digits-holdout.bin", None));
+    assert_eq!((train.n(), holdout.n()), (1437, 360));
+    for d in [&train, &holdout] {
+        for class in 0..10 {
+            let count = d.records().filter(|r| r.label == class).count() as f64;
+            let share = count / d.n() as f64;
+            assert!((0.09..0.11).contains(&share), "class {class}: {share}");
+        }
+    }
+    assert_eq!(
+        holdout.shards()[0].cid.to_string(),
+        "bafkreie2nmectyujgvdaix4vuffuevek724xpzdlpildooruvtxuty5vzi"
+    );
+    assert!(
+        train
+            .records()
+            .all(|a| holdout.records().all(|b| a.features != b.features))
+    );
+    let cut = cut("digits-holdout.bin", Some(100));
+    let again = Dataset::assemble(
+        Manifest::from_bytes(&cut.manifest().to_bytes()).unwrap(),
+        cut.shards().iter().map(|s| s.bytes.clone()).collect(),
+    );
+    assert_eq!(again.unwrap(), cut);
+    assert_eq!(cut.bytes(), holdout.bytes());
+}
+
+#[test]
+fn the_importer_computes_what_onnxruntime_computed() {
+    let (records, vectors) = (asset("digits-holdout.bin"), vectors());
+    for name in MODELS {
+        let (model, want) = (float(name), &vectors["models"][name]);
+        assert_eq!(model.widths(), [64, 32, 10]);
+        let mut correct = 0;
+        let mut predictions = String::new();
+        for (i, r) in records.chunks_exact(65).enumerate() {
+            let scores = model.forward(&r[..64]).pop().unwrap();
+            if let Some(row) = want["first_scores"].get(i) {
+                for (s, w) in scores.iter().zip(row.as_array().unwrap()) {
+                    let w = w.as_f64().unwrap();
+                    assert!((s - w).abs() < 1e-3, "{name}, record {i}: {s} against {w}");
+                }
+            }
+            let p = argmax(&scores);
+            correct += u64::from(p == usize::from(r[64]));
+            predictions += &p.to_string();
+        }
+        assert_eq!(Some(predictions.as_str()), want["predictions"].as_str());
+        assert_eq!(Some(correct), want["correct"].as_u64());
+    }
+}
+
+/// What node/assets/README.md prints.
+#[test]
+fn integers_follow_floats_within_half_a_point_on_the_holdout() {
+    let holdout = asset("digits-holdout.bin");
+    let mut graphs = vec![];
+    for name in MODELS {
+        let (model, q) = quantized(name);
+        let r = measure(&model, &q.graph, &q.weights, &holdout).unwrap();
+        assert_eq!(r.float.total, 360);
+        let points = (f64::from(r.float.correct) - f64::from(r.integer.correct)).abs() / 3.6;
+        assert!(points <= 0.5, "{name}: {points} points apart");
+        assert!(r.agreement >= 357, "{name}: {} agree", r.agreement);
+        let e = evaluate(&q.graph, &q.weights, &holdout).unwrap();
+        assert_eq!(e.accuracy, r.integer);
+        graphs.push((q.graph, r.integer));
+    }
+    let (good, weak) = (&graphs[0], &graphs[1]);
+    assert_eq!(good.0, weak.0, "one architecture, one key");
+    assert_eq!(good.0.arch_id(), weak.0.arch_id());
+    assert_eq!(
+        (good.1.correct, weak.1.correct),
+        (355, 336),
+        "what node/assets/README.md says"
+    );
+    assert!(good.0.text().contains("relu 32 shift=6 bits=12 -> u8"));
+}
+
+#[test]
+fn a_model_file_keeps_the_network() {
+    let (_, q) = quantized(MODELS[0]);
+    let file = ModelFile {
+        graph: q.graph,
+        weights: q.weights,
+    };
+    assert_eq!(ModelFile::from_bytes(&file.to_bytes()).unwrap(), file);
+    let e = evaluate(&file.graph, &file.weights, &asset("digits-holdout.bin")).unwrap();
+    assert!(matches!(e.accuracy, Accuracy { total: 360, .. }));
+}
