@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
+import {Chunks} from "./libraries/Chunks.sol";
+import {MAX_CIPHERTEXT_WORDS, Tags} from "./libraries/Tags.sol";
+
+/// @dev What every adapter answers, whatever it proves.
+interface IAdapter {
+    function srsId() external view returns (bytes32);
+}
+
+/// @title Verifying keys by content
+contract KeyRegistry is IKeyRegistry {
+    uint256 private constant MAX_CHUNKS = 16;
+    uint256 private constant MAX_INFO = 512;
+
+    mapping(bytes32 vkId => Key) private keys;
+    mapping(address chunk => bool) private created;
+
+    /// @inheritdoc IKeyRegistry
+    function storeChunk(bytes calldata data) external returns (address chunk) {
+        bytes memory init = _init(data);
+        chunk = Chunks.addressOf(init);
+        if (created[chunk]) return chunk;
+        if (Chunks.create(init) != chunk) revert ChunkNotCreated();
+        created[chunk] = true;
+        emit ChunkStored(chunk, data.length);
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function register(Role role, address adapter, address[] calldata chunks, bytes32 link, string calldata info)
+        external
+        returns (bytes32 vkId)
+    {
+        if (role == Role.None) revert RoleInvalid();
+        if (adapter.code.length == 0) revert AdapterWithoutCode(adapter);
+        if (chunks.length == 0 || chunks.length > MAX_CHUNKS) revert ChunkCount(chunks.length);
+        if (bytes(info).length > MAX_INFO) revert InfoTooLong(bytes(info).length);
+        // A chunk made elsewhere could be destroyed and made anew with other bytes.
+        for (uint256 i; i < chunks.length; ++i) {
+            if (!created[chunks[i]]) revert ChunkUnknown(chunks[i]);
+        }
+        if (!_linkFits(role, link)) revert LinkInvalid(role, link);
+
+        Key memory k = Key(role, adapter, adapter.codehash, link, chunks);
+        bytes32 srsId = IAdapter(adapter).srsId();
+        bytes32 keyHash = Chunks.hash(chunks);
+        vkId = keccak256(abi.encode(Tags.VK, uint256(role), k.codeHash, srsId, keyHash, link));
+        if (keys[vkId].role != Role.None) revert KeyExists(vkId);
+        keys[vkId] = k;
+        _announce(vkId, k, srsId, keyHash, info);
+    }
+
+    function _announce(bytes32 vkId, Key memory k, bytes32 srsId, bytes32 keyHash, string calldata info) private {
+        emit KeyRegistered(vkId, k.role, k.adapter, k.codeHash, srsId, keyHash, k.link, k.chunks, info);
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function key(bytes32 vkId) external view returns (Key memory k) {
+        k = keys[vkId];
+        if (k.role == Role.None) revert KeyUnknown(vkId);
+        // An adapter created and destroyed in one transaction can come back with other code.
+        if (k.adapter.codehash != k.codeHash) revert AdapterChanged(vkId, k.adapter);
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function roleOf(bytes32 vkId) external view returns (Role) {
+        return keys[vkId].role;
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function chunkAt(bytes calldata data) external view returns (address chunk, bool stored) {
+        chunk = Chunks.addressOf(_init(data));
+        stored = created[chunk];
+    }
+
+    function _init(bytes calldata data) private pure returns (bytes memory) {
+        if (data.length == 0 || data.length > Chunks.MAX_BYTES) revert ChunkSize(data.length);
+        return Chunks.initCode(data);
+    }
+
+    /// @dev A score key names the release key that pays its claims, a release key its ciphertext words.
+    function _linkFits(Role role, bytes32 link) private view returns (bool) {
+        if (role == Role.Score) return keys[link].role == Role.Release;
+        if (role == Role.Release) return uint256(link) != 0 && uint256(link) <= MAX_CIPHERTEXT_WORDS;
+        return link == 0;
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IKeyRegistry} from "./IKeyRegistry.sol";
+
+/// @notice How one record is laid out: `product(shape)` unsigned bytes, then a one-byte label.
+/// @param shape one to four non-zero dimensions, row-major
+/// @param featureMax largest feature value the dataset uses
+/// @param classes number of classes, 2 to 256; a label at or above it matches no prediction
+struct Schema {
+    uint32[] shape;
+    uint8 featureMax;
+    uint16 classes;
+}
+
+/// @title What is proved about blocks
+/// @notice Under each dataset key: which shard commitment belongs to which CID digest.
+/// @dev Entries are kept per key, since anyone may register one: a bounty names the key it trusts.
+interface IDatasetRegistry {
+    /// @notice A CID proof was accepted.
+    /// @param length bytes of the block
+    /// @param s shard commitment
+    event ShardAttested(bytes32 indexed vkId, bytes32 indexed digest, uint32 length, uint256 s);
+
+    /// @notice The vkId has another role.
+    error KeyNotForDatasets(bytes32 vkId);
+    /// @notice The shard is attested already under this key.
+    error ShardExists(bytes32 vkId, bytes32 digest);
+    /// @notice The shard is not attested under this key.
+    error ShardUnknown(bytes32 vkId, bytes32 digest);
+    /// @notice A shard has 1 to 122,880 bytes.
+    error ShardLength(uint256 length);
+    /// @notice The value is not below the field's order.
+    error NotAFieldElement(uint256 value);
+    /// @notice The adapter refused the proof.
+    error ProofInvalid();
+    /// @notice The shard does not hold whole records.
+    error RecordMismatch(bytes32 digest, uint32 length, uint32 recordBytes);
+    /// @notice The schema has no or too many dimensions, a zero one, or 0, 1 or more than 256 classes.
+    error SchemaInvalid();
+    /// @notice A dataset has at least one shard.
+    error NoShards();
+
+    /// @notice Where verifying keys are registered.
+    function keyRegistry() external view returns (IKeyRegistry);
+
+    /// @notice Records a shard once its CID proof verifies. Anyone may call.
+    function attestShard(bytes32 vkId, bytes32 digest, uint32 length, uint256 s, bytes calldata proof) external;
+
+    /// @notice A shard's length in bytes and commitment; zeros when it is not attested under the key.
+    function shard(bytes32 vkId, bytes32 digest) external view returns (uint32 length, uint256 s);
+
+    /// @notice Identity and record size of a schema.
+    /// @return schemaId keccak256 as in PROTOCOL section 1
+    /// @return recordBytes bytes of one record
+    function schemaOf(Schema calldata schema) external pure returns (bytes32 schemaId, uint32 recordBytes);
+
+    /// @notice Dataset commitment of attested shards, in order.
+    /// @param recordBytes bytes of one record; must divide every shard's length
+    /// @return D keccak256(abi.encode(TAG_DATA, schemaId, n, keccak256(s_0 || s_1 || ...)))
+    /// @return n records in all
+    /// @return lengths bytes of each shard
+    function datasetOf(bytes32 vkId, bytes32 schemaId, uint32 recordBytes, bytes32[] calldata digests)
+        external
+        view
+        returns (bytes32 D, uint32 n, uint32[] memory lengths);
+}
