@@ -1,0 +1,26 @@
+//! Bitswap 1.2.0: IPFS's block exchange, over `libp2p-stream`.
+//!
+//! * [`message`]: the protobuf messages, and the caps checked before they are decoded.
+//! * [`wire`]: messages on a stream: length first, read with limits on size and time.
+//! * `ledger`: what one peer wants from us and has been asked for.
+//! * `engine`: the tasks; reading never waits for writing, so two nodes cannot block each other.
+//!
+//! Answers travel on streams we open ourselves, one kept open per peer: the protocol never answers on the
+//! stream a question came by. `libp2p-stream` drops inbound streams that are not accepted at once, so few
+//! streams and a want that is repeated until answered are part of the design.
+//!
+//! # Source
+//! IPFS's Bitswap specification, "Bitswap 1.2.0".
+
+mod engine;
+mod ledger;
+pub mod message;
+pub mod wire;
+
+pub(crate) use engine::Engine;
+pub use engine::{FetchError, Limits};
+
+use libp2p::StreamProtocol;
+
+/// The protocol's name, as IPFS peers negotiate it.
+pub const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");

@@ -1,0 +1,472 @@
+//! Blocks on disk: one file per block, one small file per block's state.
+//!
+//! ```text
+//! format               "zkaggle-blockstore 1"
+//! lock                 locked while a process has the store open
+//! blocks/<cid>         the block's bytes and nothing else
+//! state/<cid>          visibility, pin and length, ending in a checksum
+//! tmp/                 files being written; emptied on open
+//! ```
+//!
+//! Every file is written aside, synced, renamed, and its folder synced, so that a crash leaves the old file
+//! or the new one. State is written before bytes and deleted after them: bytes without state can only mean
+//! damage, and damage counts as private.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use cid::Cid;
+use multihash_codetable::{Code, MultihashDigest};
+
+use super::{BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again};
+use crate::block::{self, MAX_BLOCK};
+
+const FORMAT: &str = "zkaggle-blockstore 1\n";
+const STATE_HEADER: &str = "zkaggle-block 1";
+/// A state file is under 300 bytes; a longer one is not ours.
+const MAX_STATE: u64 = 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct State {
+    size: u64,
+    visibility: Visibility,
+    pinned: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Known(State),
+    /// Bytes are here but their state cannot be read: private, kept, and refused by name until repaired.
+    Damaged {
+        reason: String,
+    },
+}
+
+/// Keeps blocks in a folder that one process at a time may open.
+pub struct DiskBlockstore {
+    root: PathBuf,
+    index: Mutex<BTreeMap<Cid, Entry>>,
+    /// Held open: the operating system drops the lock when the process ends, however it ends.
+    _lock: File,
+}
+
+impl DiskBlockstore {
+    /// Opens a store, creating the folder if needed.
+    ///
+    /// Half-written files of a crash are removed. A block whose state file is damaged or missing stays, is
+    /// private, and is refused by name on reading: see [`DiskBlockstore::damaged`].
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process has it, [`StoreError::Format`] when the folder holds
+    /// something else, [`StoreError::Io`].
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        fs::create_dir_all(&root).map_err(at(&root))?;
+        let lock = lock(&root.join("lock"))?;
+        check_format(&root)?;
+        for folder in ["blocks", "state", "tmp"].map(|name| root.join(name)) {
+            fs::create_dir_all(&folder).map_err(at(&folder))?;
+        }
+        empty(&root.join("tmp"))?;
+        let index = Mutex::new(scan(&root)?);
+        Ok(Self {
+            root,
+            index,
+            _lock: lock,
+        })
+    }
+
+    /// Names the blocks whose state is damaged, and how.
+    pub fn damaged(&self) -> Vec<(Cid, StoreError)> {
+        let index = self.index();
+        let damaged = index.iter().filter_map(|(cid, entry)| match entry {
+            Entry::Damaged { reason } => Some((*cid, self.state_error(cid, reason))),
+            Entry::Known(_) => None,
+        });
+        damaged.collect()
+    }
+
+    fn index(&self) -> MutexGuard<'_, BTreeMap<Cid, Entry>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn block_path(&self, cid: &Cid) -> PathBuf {
+        self.root.join("blocks").join(cid.to_string())
+    }
+
+    fn state_path(&self, cid: &Cid) -> PathBuf {
+        self.root.join("state").join(cid.to_string())
+    }
+
+    fn state_error(&self, cid: &Cid, reason: &str) -> StoreError {
+        StoreError::State {
+            path: self.state_path(cid),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn write_state(&self, cid: &Cid, state: &State) -> Result<(), StoreError> {
+        let aside = self.root.join("tmp").join(format!("{cid}.state"));
+        write_atomic(&aside, &self.state_path(cid), encode_state(cid, state).as_bytes())
+    }
+
+    fn write_block(&self, cid: &Cid, bytes: &[u8]) -> Result<(), StoreError> {
+        let aside = self.root.join("tmp").join(format!("{cid}.block"));
+        write_atomic(&aside, &self.block_path(cid), bytes)
+    }
+
+    /// Reads and checks a block's bytes.
+    fn read(&self, cid: &Cid) -> Result<Vec<u8>, StoreError> {
+        let path = self.block_path(cid);
+        let bytes = match read_bounded(&path, MAX_BLOCK as u64) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                return Err(StoreError::Corrupt {
+                    cid: *cid,
+                    path,
+                    reason: "longer than any block",
+                });
+            }
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Corrupt {
+                    cid: *cid,
+                    path,
+                    reason: "the file is gone",
+                });
+            }
+            Err(source) => return Err(StoreError::Io { path, source }),
+        };
+        if !block::matches(cid, &bytes) {
+            return Err(StoreError::Corrupt {
+                cid: *cid,
+                path,
+                reason: "digest differs",
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn update(&self, cid: &Cid, change: impl FnOnce(&mut State)) -> Result<(), StoreError> {
+        let mut index = self.index();
+        let mut state = match index.get(cid) {
+            None => return Err(StoreError::Missing { cid: *cid }),
+            Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
+            Some(Entry::Known(state)) => state.clone(),
+        };
+        let before = state.clone();
+        change(&mut state);
+        if state != before {
+            self.write_state(cid, &state)?;
+            index.insert(*cid, Entry::Known(state));
+        }
+        Ok(())
+    }
+}
+
+impl Blockstore for DiskBlockstore {
+    fn put_block(&self, cid: &Cid, bytes: &[u8], visibility: Visibility) -> Result<(), StoreError> {
+        admit(cid, bytes)?;
+        let mut index = self.index();
+        let pinned = match index.get(cid) {
+            None => false,
+            Some(Entry::Damaged { .. }) => {
+                admit_again(cid, Visibility::Private, visibility)?;
+                true
+            }
+            Some(Entry::Known(state)) => {
+                admit_again(cid, state.visibility, visibility)?;
+                if self.read(cid).is_ok() {
+                    return Ok(());
+                }
+                state.pinned
+            }
+        };
+        let state = State {
+            size: bytes.len() as u64,
+            visibility,
+            pinned,
+        };
+        self.write_state(cid, &state)?;
+        self.write_block(cid, bytes)?;
+        index.insert(*cid, Entry::Known(state));
+        Ok(())
+    }
+
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.index().get(cid) {
+            None => return Ok(None),
+            Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
+            Some(Entry::Known(_)) => {}
+        }
+        self.read(cid).map(Some)
+    }
+
+    fn info(&self, cid: &Cid) -> Option<BlockInfo> {
+        match self.index().get(cid)? {
+            Entry::Known(state) => Some(info(cid, state)),
+            Entry::Damaged { .. } => None,
+        }
+    }
+
+    fn list(&self) -> Vec<BlockInfo> {
+        let index = self.index();
+        let known = index.iter().filter_map(|(cid, entry)| match entry {
+            Entry::Known(state) => Some(info(cid, state)),
+            Entry::Damaged { .. } => None,
+        });
+        known.collect()
+    }
+
+    fn set_pinned(&self, cid: &Cid, pinned: bool) -> Result<(), StoreError> {
+        self.update(cid, |state| state.pinned = pinned)
+    }
+
+    /// Also repairs a block whose state is damaged: releasing says what it should be.
+    fn release(&self, cid: &Cid) -> Result<(), StoreError> {
+        let mut index = self.index();
+        if let Some(Entry::Damaged { .. }) = index.get(cid) {
+            let size = self.read(cid)?.len() as u64;
+            let state = State {
+                size,
+                visibility: Visibility::Public,
+                pinned: true,
+            };
+            self.write_state(cid, &state)?;
+            index.insert(*cid, Entry::Known(state));
+            return Ok(());
+        }
+        drop(index);
+        self.update(cid, |state| state.visibility = Visibility::Public)
+    }
+
+    fn delete_unpinned(&self) -> Result<usize, StoreError> {
+        let mut index = self.index();
+        let unpinned: Vec<Cid> = index
+            .iter()
+            .filter_map(|(cid, entry)| matches!(entry, Entry::Known(state) if !state.pinned).then_some(*cid))
+            .collect();
+        for cid in &unpinned {
+            remove(&self.block_path(cid))?;
+            remove(&self.state_path(cid))?;
+            index.remove(cid);
+        }
+        Ok(unpinned.len())
+    }
+}
+
+fn info(cid: &Cid, state: &State) -> BlockInfo {
+    BlockInfo {
+        cid: *cid,
+        size: state.size,
+        visibility: state.visibility,
+        pinned: state.pinned,
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { path, source }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(at(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(StoreError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Checks the format file; writes it into a folder that is empty but for our lock.
+///
+/// A folder of somebody else's is refused before anything in it is touched.
+fn check_format(root: &Path) -> Result<(), StoreError> {
+    let path = root.join("format");
+    let aside = root.join("format.new");
+    match read_bounded(&path, 64) {
+        Ok(Some(found)) if found == FORMAT.as_bytes() => Ok(()),
+        Ok(found) => {
+            let got = found.map_or_else(
+                || "a long file".into(),
+                |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+            );
+            Err(StoreError::Format {
+                path,
+                expected: FORMAT.trim_end(),
+                got,
+            })
+        }
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            for entry in fs::read_dir(root).map_err(at(root))? {
+                let name = entry.map_err(at(root))?.file_name();
+                if name != "lock" && name != "format.new" {
+                    let got = format!("no format file, but {}", name.to_string_lossy());
+                    return Err(StoreError::Format {
+                        path: root.to_owned(),
+                        expected: FORMAT.trim_end(),
+                        got,
+                    });
+                }
+            }
+            write_atomic(&aside, &path, FORMAT.as_bytes())
+        }
+        Err(source) => Err(StoreError::Io { path, source }),
+    }
+}
+
+/// Builds the index from the folders; a state without bytes is what a crash leaves and is removed.
+fn scan(root: &Path) -> Result<BTreeMap<Cid, Entry>, StoreError> {
+    let mut index = BTreeMap::new();
+    for (cid, path) in named_files(&root.join("blocks"))? {
+        let state_path = root.join("state").join(cid.to_string());
+        let entry = match read_bounded(&state_path, MAX_STATE) {
+            Ok(Some(bytes)) => match decode_state(&cid, &bytes) {
+                Ok(state) => Entry::Known(state),
+                Err(reason) => Entry::Damaged {
+                    reason: reason.to_owned(),
+                },
+            },
+            Ok(None) => Entry::Damaged {
+                reason: "the state file is too long".to_owned(),
+            },
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Entry::Damaged {
+                reason: "the state file is missing".to_owned(),
+            },
+            Err(source) => {
+                return Err(StoreError::Io {
+                    path: state_path,
+                    source,
+                });
+            }
+        };
+        if let Entry::Damaged { reason } = &entry {
+            tracing::error!(path = %path.display(), %reason, "block is kept private");
+        }
+        index.insert(cid, entry);
+    }
+    for (cid, path) in named_files(&root.join("state"))? {
+        if !index.contains_key(&cid) {
+            remove(&path)?;
+        }
+    }
+    Ok(index)
+}
+
+/// Lists the files of a folder whose name is a CID in its canonical form; others are reported and left alone.
+fn named_files(folder: &Path) -> Result<Vec<(Cid, PathBuf)>, StoreError> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match Cid::from_str(name) {
+            Ok(cid) if block::is_supported(&cid) && cid.to_string() == name => files.push((cid, path)),
+            _ => tracing::warn!(path = %path.display(), "not a block's file: ignored"),
+        }
+    }
+    Ok(files)
+}
+
+fn encode_state(cid: &Cid, state: &State) -> String {
+    let visibility = match state.visibility {
+        Visibility::Public => "public",
+        Visibility::Private => "private",
+    };
+    let body = format!(
+        "{STATE_HEADER}\ncid {cid}\nsize {}\nvisibility {visibility}\npinned {}\n",
+        state.size, state.pinned
+    );
+    format!(
+        "{body}checksum {}\n",
+        hex::encode(Code::Sha2_256.digest(body.as_bytes()).digest())
+    )
+}
+
+/// Reads a state file; only the exact bytes [`encode_state`] writes are accepted.
+fn decode_state(cid: &Cid, bytes: &[u8]) -> Result<State, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "the state file is not text")?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.ok_or("the state file is truncated")
+    };
+    if text.lines().next() != Some(STATE_HEADER) {
+        return Err("the state file has another format or version");
+    }
+    let state = State {
+        size: field("size")?
+            .parse()
+            .map_err(|_| "the state file's size is not a number")?,
+        visibility: match field("visibility")? {
+            "public" => Visibility::Public,
+            "private" => Visibility::Private,
+            _ => return Err("the state file's visibility is unknown"),
+        },
+        pinned: field("pinned")?
+            .parse()
+            .map_err(|_| "the state file's pin is unknown")?,
+    };
+    // Encoding again compares name, order, checksum and length at once.
+    if encode_state(cid, &state) != text {
+        return Err("the state file's checksum differs");
+    }
+    Ok(state)
+}
+
+/// Reads a file of at most `limit` bytes; `None` when it is longer.
+fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+/// Replaces a file as a whole: written aside, synced, renamed, folder synced.
+///
+/// Callers hold the index, so that one name has one writer at a time.
+fn write_atomic(aside: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut file = File::create(aside).map_err(at(aside))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(at(aside))?;
+    drop(file);
+    fs::rename(aside, path).map_err(at(path))?;
+    sync_folder(path)
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder(path),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(StoreError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(path);
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(at(folder))
+}
+
+fn empty(folder: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        fs::remove_file(&path).map_err(at(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! One list of tests for every store, then what only a disk can get wrong.
+
+use std::{fs, path::Path};
+
+use super::*;
+use crate::block::cid_of;
+
+/// Runs a rule on both stores.
+fn on_both(rule: impl Fn(&dyn Blockstore)) {
+    rule(&MemoryBlockstore::new());
+    let folder = tempfile::tempdir().unwrap();
+    rule(&DiskBlockstore::open(folder.path()).unwrap());
+}
+
+#[test]
+fn what_is_put_is_got_under_its_name() {
+    on_both(|store| {
+        let cid = store.put(b"shard", Visibility::Public).unwrap();
+        assert_eq!(cid, cid_of(b"shard"));
+        assert_eq!(store.get(&cid).unwrap().as_deref(), Some(&b"shard"[..]));
+        assert!(store.has(&cid));
+        store.put(b"shard", Visibility::Public).unwrap();
+        let info = BlockInfo {
+            cid,
+            size: 5,
+            visibility: Visibility::Public,
+            pinned: false,
+        };
+        assert_eq!(store.list(), vec![info]);
+        let absent = cid_of(b"other");
+        assert_eq!(store.get(&absent).unwrap(), None);
+        assert!(!store.has(&absent));
+    });
+}
+
+#[test]
+fn a_block_must_have_its_name_and_a_size() {
+    on_both(|store| {
+        let cid = cid_of(b"shard");
+        let error = store.put_block(&cid, b"shart", Visibility::Public).unwrap_err();
+        assert!(matches!(error, StoreError::Mismatch { expected, got } if expected == cid && got == cid_of(b"shart")));
+        let largest = vec![1; MAX_BLOCK];
+        store.put(&largest, Visibility::Public).unwrap();
+        let error = store.put(&vec![1; MAX_BLOCK + 1], Visibility::Public).unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge { size } if size == MAX_BLOCK + 1));
+        let v0 = Cid::new_v0(*cid.hash()).unwrap();
+        assert!(matches!(
+            store.put_block(&v0, b"shard", Visibility::Public),
+            Err(StoreError::Unsupported { .. })
+        ));
+        assert_eq!(store.list().len(), 1);
+    });
+}
+
+#[test]
+fn private_blocks_are_hidden_until_released_and_not_after() {
+    on_both(|store| {
+        let cid = store.put(b"hold-out", Visibility::Private).unwrap();
+        assert_eq!(store.info(&cid).unwrap().visibility, Visibility::Private);
+        assert!(matches!(
+            store.put(b"hold-out", Visibility::Public),
+            Err(StoreError::Sealed { .. })
+        ));
+        assert_eq!(
+            store.info(&cid).unwrap().visibility,
+            Visibility::Private,
+            "a refused put changes nothing"
+        );
+        store.release(&cid).unwrap();
+        store.release(&cid).unwrap();
+        assert_eq!(store.info(&cid).unwrap().visibility, Visibility::Public);
+        assert!(matches!(
+            store.put(b"hold-out", Visibility::Private),
+            Err(StoreError::AlreadyPublic { .. })
+        ));
+        assert!(matches!(
+            store.release(&cid_of(b"none")),
+            Err(StoreError::Missing { .. })
+        ));
+    });
+}
+
+#[test]
+fn pins_keep_blocks() {
+    on_both(|store| {
+        let kept = store.put(b"kept", Visibility::Private).unwrap();
+        let loose = store.put(b"loose", Visibility::Public).unwrap();
+        store.set_pinned(&kept, true).unwrap();
+        assert_eq!(store.delete_unpinned().unwrap(), 1);
+        assert!(store.has(&kept) && !store.has(&loose));
+        assert_eq!(store.get(&loose).unwrap(), None);
+        store.set_pinned(&kept, false).unwrap();
+        assert_eq!(store.delete_unpinned().unwrap(), 1);
+        assert!(store.list().is_empty());
+        assert!(matches!(store.set_pinned(&kept, true), Err(StoreError::Missing { .. })));
+    });
+}
+
+#[test]
+fn the_public_view_has_no_private_block() {
+    let root = tempfile::tempdir().unwrap();
+    let stores: [Arc<dyn Blockstore>; 2] = [
+        Arc::new(MemoryBlockstore::new()),
+        Arc::new(DiskBlockstore::open(root.path()).unwrap()),
+    ];
+    for store in stores {
+        let view = PublicBlocks::new(store.clone());
+        let cid = store.put(b"hold-out", Visibility::Private).unwrap();
+        assert!(!view.has(&cid) && view.get(&cid).is_none());
+        store.release(&cid).unwrap();
+        assert!(view.has(&cid));
+        assert_eq!(view.get(&cid).as_deref(), Some(&b"hold-out"[..]));
+    }
+}
+
+/// A store with one private, pinned block, closed again; gives its name.
+fn closed_store(root: &Path) -> Cid {
+    let store = DiskBlockstore::open(root).unwrap();
+    let cid = store.put(b"hold-out", Visibility::Private).unwrap();
+    store.set_pinned(&cid, true).unwrap();
+    cid
+}
+
+#[test]
+fn everything_survives_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let cid = closed_store(root.path());
+    let store = DiskBlockstore::open(root.path()).unwrap();
+    let expected = BlockInfo {
+        cid,
+        size: 8,
+        visibility: Visibility::Private,
+        pinned: true,
+    };
+    assert_eq!(store.list(), vec![expected]);
+    store.release(&cid).unwrap();
+    drop(store);
+    let store = DiskBlockstore::open(root.path()).unwrap();
+    assert_eq!(store.info(&cid).unwrap().visibility, Visibility::Public);
+    assert_eq!(store.get(&cid).unwrap().as_deref(), Some(&b"hold-out"[..]));
+}
+
+#[test]
+fn a_damaged_block_is_refused_by_name_and_repaired_by_putting_it_again() {
+    for damage in [&b"hold-ou"[..], b"hold-oux", b"", &vec![0; MAX_BLOCK + 1]] {
+        let root = tempfile::tempdir().unwrap();
+        let cid = closed_store(root.path());
+        let path = root.path().join("blocks").join(cid.to_string());
+        fs::write(&path, damage).unwrap();
+        let store = DiskBlockstore::open(root.path()).unwrap();
+        let error = store.get(&cid).unwrap_err();
+        assert!(matches!(&error, StoreError::Corrupt { path: named, .. } if *named == path));
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        store.put(b"hold-out", Visibility::Private).unwrap();
+        assert_eq!(store.get(&cid).unwrap().as_deref(), Some(&b"hold-out"[..]));
+        assert!(store.info(&cid).unwrap().pinned, "repair keeps the pin");
+    }
+}
+
+#[test]
+fn a_damaged_public_block_is_not_served() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Arc::new(DiskBlockstore::open(root.path()).unwrap());
+    let cid = store.put(b"shard", Visibility::Public).unwrap();
+    fs::write(root.path().join("blocks").join(cid.to_string()), b"shart").unwrap();
+    assert_eq!(PublicBlocks::new(store).get(&cid), None);
+}
+
+#[test]
+fn damaged_state_makes_a_block_private() {
+    type Damage = fn(&str) -> Option<String>;
+    let damages: [Damage; 7] = [
+        |_| None,
+        |_| Some(String::new()),
+        |state| Some(state[..state.len() - 1].to_owned()),
+        |state| Some(state.replace("private", "public")),
+        |state| Some(state.replace("zkaggle-block 1", "zkaggle-block 2")),
+        |state| Some(format!("{state}x")),
+        |_| Some("x".repeat(5000)),
+    ];
+    for damage in damages {
+        let root = tempfile::tempdir().unwrap();
+        let cid = closed_store(root.path());
+        let path = root.path().join("state").join(cid.to_string());
+        match damage(&fs::read_to_string(&path).unwrap()) {
+            Some(damaged) => fs::write(&path, damaged).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let store = Arc::new(DiskBlockstore::open(root.path()).unwrap());
+        assert!(matches!(store.get(&cid), Err(StoreError::State { path: named, .. }) if named == path));
+        assert_eq!(store.damaged().len(), 1);
+        assert!(PublicBlocks::new(store.clone()).get(&cid).is_none());
+        assert_eq!(store.delete_unpinned().unwrap(), 0, "kept for repair");
+        assert!(matches!(
+            store.put(b"hold-out", Visibility::Public),
+            Err(StoreError::Sealed { .. })
+        ));
+        store.put(b"hold-out", Visibility::Private).unwrap();
+        assert_eq!(store.get(&cid).unwrap().as_deref(), Some(&b"hold-out"[..]));
+    }
+}
+
+#[test]
+fn a_crash_between_write_and_rename_leaves_no_half_block() {
+    let root = tempfile::tempdir().unwrap();
+    let cid = cid_of(b"half");
+    drop(DiskBlockstore::open(root.path()).unwrap());
+    // What `put_block` has written when the power goes just before the block's rename.
+    fs::write(root.path().join("tmp").join(format!("{cid}.block")), b"ha").unwrap();
+    fs::write(root.path().join("state").join(cid.to_string()), b"anything").unwrap();
+    let store = DiskBlockstore::open(root.path()).unwrap();
+    assert!(!store.has(&cid) && store.list().is_empty());
+    assert_eq!(fs::read_dir(root.path().join("tmp")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(root.path().join("state")).unwrap().count(), 0);
+    store.put(b"half", Visibility::Public).unwrap();
+    assert_eq!(store.get(&cid).unwrap().as_deref(), Some(&b"half"[..]));
+}
+
+#[test]
+fn a_block_file_is_the_block_and_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    let cid = closed_store(root.path());
+    assert_eq!(
+        fs::read(root.path().join("blocks").join(cid.to_string())).unwrap(),
+        b"hold-out"
+    );
+}
+
+#[test]
+fn two_openings_and_foreign_folders_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let store = DiskBlockstore::open(root.path()).unwrap();
+    assert!(matches!(
+        DiskBlockstore::open(root.path()),
+        Err(StoreError::Locked { .. })
+    ));
+    drop(store);
+    fs::write(root.path().join("format"), "zkaggle-blockstore 9\n").unwrap();
+    assert!(matches!(
+        DiskBlockstore::open(root.path()),
+        Err(StoreError::Format { .. })
+    ));
+
+    let foreign = tempfile::tempdir().unwrap();
+    fs::create_dir(foreign.path().join("tmp")).unwrap();
+    fs::write(foreign.path().join("tmp/thesis"), "precious").unwrap();
+    assert!(matches!(
+        DiskBlockstore::open(foreign.path()),
+        Err(StoreError::Format { .. })
+    ));
+    assert!(foreign.path().join("tmp/thesis").exists());
+}
