@@ -3,6 +3,7 @@
 //! ```text
 //! srs          powers of tau: development (public secret) or a ceremony's, with an identity
 //! halo2        halo2-axiom over KZG: keygen, prove, verify
+//! groth16      ark-groth16 for the release statement: keys, key files, proofs
 //! transcript   Keccak-256 Fiat-Shamir, the same bytes as the Solidity verifier hashes
 //! keys         a verifying key as a file, with everything needed to use it later
 //! convert      field elements and points between arkworks, halo2curves and the chain
@@ -10,6 +11,7 @@
 //! ```
 
 pub mod convert;
+pub mod groth16;
 pub mod halo2;
 pub mod keys;
 pub mod memory;

@@ -1,0 +1,74 @@
+//! Times one release proof: `cargo run --release -p zkaggle-circuits --example release`.
+
+use anyhow::Result;
+use rand::rngs::OsRng;
+use std::time::Instant;
+use zkaggle_circuits::backend::groth16::ReleaseKey;
+use zkaggle_circuits::release::circuit::shape;
+use zkaggle_circuits::statements::release::{open, seal};
+use zkaggle_graph::commit::Blind;
+use zkaggle_graph::field::Fr;
+use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::jub::ProviderKey;
+use zkaggle_graph::weights::Weights;
+
+/// Peak resident set in MiB, where the system tells.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}
+
+fn main() -> Result<()> {
+    let schema = Schema {
+        shape: vec![8, 8],
+        feature_max: 16,
+        classes: 10,
+    };
+    let dense = |inputs, outputs| Layer::Dense { inputs, outputs };
+    let relu = Layer::Relu {
+        width: 32,
+        shift: 6,
+        bits: 14,
+    };
+    let graph = Graph::new(schema, 360, vec![dense(64, 32), relu, dense(32, 10)])?;
+    let weights = Weights::from_bytes(&graph, &vec![1; graph.weight_bytes()])?;
+    let Some(provider) = ProviderKey::from_uniform(&[7; 64]) else {
+        anyhow::bail!("the fixed key is not zero");
+    };
+    let class = graph.class();
+    let system = shape(class);
+    println!(
+        "class {class:?}: {} constraints, {} variables",
+        system.rows().len(),
+        system.variables()
+    );
+    let t = Instant::now();
+    let key = ReleaseKey::setup_development(class)?;
+    println!("setup  {:>8.3} s", t.elapsed().as_secs_f64());
+    let blind = Blind::from_uniform(&[3; 64]);
+    let t = Instant::now();
+    let (x, w, ciphertext) = seal(
+        &graph,
+        &weights,
+        &blind,
+        Fr::from(1u64),
+        provider.stored(),
+        key.vk_id([0; 32]),
+        &mut OsRng,
+    )?;
+    println!("seal   {:>8.3} s", t.elapsed().as_secs_f64());
+    let t = Instant::now();
+    let proof = key.prove(&x, &w, &mut OsRng)?;
+    println!("prove  {:>8.3} s, {} bytes", t.elapsed().as_secs_f64(), proof.len());
+    let t = Instant::now();
+    key.verify(&x, &proof)?;
+    println!("verify {:>8.3} s", t.elapsed().as_secs_f64());
+    let t = Instant::now();
+    open(&graph, &provider, &x.epk, &x.ctx, &x.model, &ciphertext)?;
+    println!("open   {:>8.3} s", t.elapsed().as_secs_f64());
+    if let Some(mib) = peak() {
+        println!("peak   {mib:>8} MiB");
+    }
+    Ok(())
+}
