@@ -1,0 +1,124 @@
+//! Rules between settings, and ranges within them.
+
+use crate::error::{ConfigError, Place};
+use crate::sections::{Chain, Config};
+use crate::units::{ByteSize, Seconds, Wei};
+use crate::values::{Backend, Srs};
+
+/// Below this no circuit of ours proves anything.
+const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
+/// Beyond a day's blocks on mainnet, an event is never acted on within a bounty's windows.
+const MOST_CONFIRMATIONS: u64 = 7_200;
+/// A thousand times what gas usually costs: a slipped unit, not an intention.
+const HIGHEST_FEE: Wei = Wei(10_000_000_000_000);
+/// Longer than the shortest windows of a bounty.
+const LONGEST_POLL: Seconds = Seconds(600);
+
+/// Checks what a single value cannot show; `place` says where a setting was given last.
+pub(crate) fn check(config: &Config, place: impl Fn(&'static str) -> Place) -> Result<(), ConfigError> {
+    let fail = |key, reason: String| {
+        Err(ConfigError::Rule {
+            place: place(key),
+            reason,
+        })
+    };
+    let Config {
+        p2p,
+        ipfs,
+        chain,
+        prover,
+        store,
+        ..
+    } = config;
+
+    if p2p.listen.is_empty() {
+        return fail(
+            "p2p.listen",
+            "p2p.listen is empty: name at least one address to listen on".into(),
+        );
+    }
+    if ipfs.backend == Backend::Kubo && ipfs.api_url.is_none() {
+        return fail(
+            "ipfs.backend",
+            "ipfs.backend = \"kubo\" needs ipfs.api_url, such as \"http://127.0.0.1:5001\"".into(),
+        );
+    }
+    if !chain.rpc_url.is_empty() && chain.rpc_url_file.is_some() {
+        return fail(
+            "chain.rpc_url_file",
+            "chain.rpc_url and chain.rpc_url_file are both set: keep one".into(),
+        );
+    }
+    let addresses = [
+        ("chain.market", chain.market),
+        ("chain.dataset_registry", chain.dataset_registry),
+        ("chain.key_registry", chain.key_registry),
+    ];
+    let given = addresses.iter().find(|(_, address)| address.is_some());
+    let missing = addresses.iter().find(|(_, address)| address.is_none());
+    if let Some((key, _)) = given {
+        if chain.deployment.is_some() {
+            return fail(
+                key,
+                format!("{key} and chain.deployment are both set: the deployment file has the addresses"),
+            );
+        }
+        if let Some((other, _)) = missing {
+            return fail(
+                key,
+                format!("{key} is set but {other} is not: give all three addresses"),
+            );
+        }
+    }
+    for (at, (key, address)) in addresses.iter().enumerate() {
+        if let Some((other, _)) = addresses.iter().take(at).find(|(_, a)| a.is_some() && a == address) {
+            return fail(key, format!("{key} and {other} are the same address"));
+        }
+    }
+    if chain.id == 0 {
+        return fail("chain.id", "chain.id is 0; no chain has that id".into());
+    }
+    if !Chain::DEVELOPMENT.contains(&chain.id) && prover.srs == Srs::Development {
+        let reason = format!(
+            "the development setup proves nothing on chain {}, anybody can forge under it: set prover.srs to a .ptau file",
+            chain.id
+        );
+        return fail("prover.srs", reason);
+    }
+    if !Chain::WORTHLESS.contains(&chain.id) && !chain.production_opt_in {
+        let reason = format!(
+            "chain {} may hold real money and this software is unaudited: set chain.production_opt_in = true to go on",
+            chain.id
+        );
+        return fail("chain.id", reason);
+    }
+    if chain.confirmations > MOST_CONFIRMATIONS {
+        return fail(
+            "chain.confirmations",
+            format!("chain.confirmations is above {MOST_CONFIRMATIONS}"),
+        );
+    }
+    if chain.max_fee == Wei(0) || chain.max_fee > HIGHEST_FEE {
+        return fail(
+            "chain.max_fee",
+            format!("chain.max_fee is {}; give 1 wei to {HIGHEST_FEE}", chain.max_fee),
+        );
+    }
+    if chain.poll == Seconds(0) || chain.poll > LONGEST_POLL {
+        return fail(
+            "chain.poll",
+            format!("chain.poll is {}; give 1 s to {LONGEST_POLL}", chain.poll),
+        );
+    }
+    if prover.max_memory < LEAST_MEMORY {
+        let reason = format!(
+            "prover.max_memory is {}; proving needs at least {LEAST_MEMORY}",
+            prover.max_memory
+        );
+        return fail("prover.max_memory", reason);
+    }
+    if store.flush == Seconds(0) {
+        return fail("store.flush", "store.flush is 0 s; give at least 1 s".into());
+    }
+    Ok(())
+}
