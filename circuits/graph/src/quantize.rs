@@ -12,7 +12,7 @@
 //! that training or calibration measured shows in a key. Only `s_out` is calibrated, per layer, and
 //! it never leaves this module.
 
-use crate::eval::{Accuracy, RangeError, forward};
+use crate::eval::{Accuracy, RangeError, activate as clamp, forward, split};
 use crate::graph::{ARGMAX_BITS, Graph, GraphError, Layer, Schema};
 use crate::model::{FloatDense, FloatModel, argmax};
 use crate::weights::{DenseWeights, Weights, WeightsError};
@@ -22,9 +22,15 @@ use rayon::prelude::*;
 const WEIGHT_MAX: f64 = 127.0;
 /// Largest activation.
 const ACTIVATION_MAX: u8 = 255;
-/// Shares of the calibrated activations that must not saturate; the share with the smallest error
-/// is used.
+/// Shares of the calibrated activations that must not saturate: one candidate scale each.
 const SHARES: [f64; 4] = [1.0, 0.9999, 0.999, 0.995];
+/// Candidate scales at which the largest weights are cut off at 127, four to the octave.
+///
+/// A network trained on standardised features has huge weights where a feature hardly ever varies
+/// (the corners of a digit); keeping them whole would round all others to nothing.
+const CUTS: i32 = 40;
+/// Records on which candidate scales are compared, evenly spaced over the calibration set.
+const SEARCH: usize = 1024;
 
 /// Why a network does not become an integer one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,17 +156,24 @@ pub fn quantize(model: &FloatModel, schema: &Schema, samples: u32, records: &[u8
     let graph = fitting(model, schema, samples)?;
     let record = check_records(schema, records)?;
     let floats = float_outputs(model, records, record)?;
-    let mut inputs: Vec<Vec<u8>> = records.chunks_exact(record).map(|r| r[..record - 1].to_vec()).collect();
+    let step = (floats.len() / SEARCH).max(1);
+    let floats: Vec<_> = floats.into_iter().step_by(step).collect();
+    let mut inputs: Vec<Vec<u8>> = records
+        .chunks_exact(record)
+        .step_by(step)
+        .map(|r| r[..record - 1].to_vec())
+        .collect();
     let mut in_max: Vec<u8> = vec![schema.feature_max; schema.features()];
     let mut s_in = 1.0;
     let mut layers = vec![];
     let relu: Vec<(u8, u8)> = graph.relu().collect();
     for (layer, dense) in model.layers().iter().enumerate() {
+        let wanted: Vec<&[f64]> = floats.iter().map(|f| f[layer].as_slice()).collect();
+        let given: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let Some(&(shift, bits)) = relu.get(layer) else {
-            layers.push(last_layer(layer, dense, s_in, &in_max)?);
+            layers.push(last_layer(layer, dense, s_in, &in_max, &given, &wanted)?);
             break;
         };
-        let wanted: Vec<&[f64]> = floats.iter().map(|f| f[layer].as_slice()).collect();
         let unit = Unit {
             layer,
             dense,
@@ -169,10 +182,10 @@ pub fn quantize(model: &FloatModel, schema: &Schema, samples: u32, records: &[u8
             bits,
             in_max: &in_max,
         };
-        let (s_out, rounded, outputs) = unit.calibrate(&inputs, &wanted)?;
+        let (s_out, rounded) = unit.calibrate(&given, &wanted)?;
+        inputs = given.par_iter().map(|x| unit.run(&rounded, x)).collect();
         in_max = unit.ranges(&rounded).map(|(_, hi)| clamp(hi)).collect();
         layers.push(rounded);
-        inputs = outputs;
         s_in = s_out;
     }
     let weights = Weights::new(&graph, layers)?;
@@ -290,10 +303,6 @@ fn float_outputs(model: &FloatModel, records: &[u8], record: usize) -> Result<Ve
         .collect()
 }
 
-fn clamp(hi: i64) -> u8 {
-    crate::eval::activate(hi)
-}
-
 /// A hidden layer on its way to integers.
 struct Unit<'a> {
     layer: usize,
@@ -306,18 +315,12 @@ struct Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// Finds the output scale with the smallest squared error on the calibration records; returns it
-    /// with the rounded weights and the integer outputs.
-    fn calibrate(
-        &self,
-        inputs: &[Vec<u8>],
-        wanted: &[&[f64]],
-    ) -> Result<(f64, DenseWeights, Vec<Vec<u8>>), QuantizeError> {
+    /// Finds the output scale with the smallest squared error on the calibration records.
+    fn calibrate(&self, inputs: &[&[u8]], wanted: &[&[f64]]) -> Result<(f64, DenseWeights), QuantizeError> {
         let degenerate = QuantizeError::Degenerate { layer: self.layer };
         let unit = f64::from(1u32 << self.shift);
-        let largest = self.dense.w.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
-        // Below this scale some weight would exceed 127.
-        let floor = largest * self.s_in * unit / WEIGHT_MAX;
+        // Below this scale some weight exceeds 127.
+        let floor = largest(self.dense) * self.s_in * unit / WEIGHT_MAX;
         if !(floor.is_finite() && floor > 0.0) {
             return Err(degenerate);
         }
@@ -327,24 +330,27 @@ impl Unit<'_> {
             .filter(|&v| v > 0.0)
             .collect();
         seen.sort_by(f64::total_cmp);
-        let mut best: Option<(f64, f64, DenseWeights, Vec<Vec<u8>>)> = None;
-        for share in SHARES {
+        let tops = SHARES.map(|share| {
             let at = ((seen.len() as f64 * share).ceil() as usize).clamp(1, seen.len().max(1)) - 1;
-            let top = seen.get(at).copied().unwrap_or(0.0);
-            let (s_out, rounded) = self.fit(floor.max(top / f64::from(ACTIVATION_MAX)))?;
-            let outputs: Vec<Vec<u8>> = inputs.par_iter().map(|x| self.run(&rounded, x)).collect();
-            let error: f64 = outputs
-                .iter()
-                .flatten()
-                .zip(wanted.iter().copied().flatten())
-                .map(|(&a, &v)| (f64::from(a) * s_out - v).powi(2))
-                .sum();
+            seen.get(at).copied().unwrap_or(0.0) / f64::from(ACTIVATION_MAX)
+        });
+        let cuts = (1..=CUTS).map(|j| floor * 2f64.powf(-f64::from(j) / 4.0));
+        let candidates = tops
+            .iter()
+            .map(|top| top.max(floor))
+            .chain(cuts.filter(|&c| c > tops[3]));
+        let mut best: Option<(f64, f64, DenseWeights)> = None;
+        for s_out in candidates {
+            let (s_out, rounded) = self.fit(s_out)?;
+            let error = squared_error(inputs, wanted, |x| {
+                let acc = dot(&rounded, x).map(|acc| f64::from(clamp(split(acc, self.shift).0)) * s_out);
+                acc.collect()
+            });
             if best.as_ref().is_none_or(|(e, ..)| error < *e) {
-                best = Some((error, s_out, rounded, outputs));
+                best = Some((error, s_out, rounded));
             }
         }
-        let (_, s_out, rounded, outputs) = best.ok_or(degenerate)?;
-        Ok((s_out, rounded, outputs))
+        best.map(|(_, s_out, rounded)| (s_out, rounded)).ok_or(degenerate)
     }
 
     /// Rounds at `s_out`, coarser where the worst case would leave the table.
@@ -374,27 +380,73 @@ impl Unit<'_> {
     /// Smallest and largest `hi` of each output over all inputs.
     fn ranges<'b>(&'b self, d: &'b DenseWeights) -> impl Iterator<Item = (i64, i64)> + 'b {
         accumulators(d, self.in_max).map(|(lo, hi)| {
-            let shifted = |acc| crate::eval::split(acc, self.shift).0;
+            let shifted = |acc| split(acc, self.shift).0;
             (shifted(lo), shifted(hi))
         })
     }
 
     /// The layer in integers; the evaluator's own rounding.
     fn run(&self, d: &DenseWeights, x: &[u8]) -> Vec<u8> {
-        d.w.chunks_exact(self.dense.inputs)
-            .zip(&d.b)
-            .map(|(row, &b)| {
-                let dot: i64 = row.iter().zip(x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
-                clamp(crate::eval::split(dot + i64::from(b), self.shift).0)
-            })
-            .collect()
+        dot(d, x).map(|acc| clamp(split(acc, self.shift).0)).collect()
     }
 }
 
-/// The last layer: one scale that fills int8, made smaller where the argmax's bits ask for it.
-fn last_layer(layer: usize, dense: &FloatDense, s_in: f64, in_max: &[u8]) -> Result<DenseWeights, QuantizeError> {
-    let largest = dense.w.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
-    let mut k = WEIGHT_MAX / largest;
+/// Accumulators of a layer.
+fn dot<'b>(d: &'b DenseWeights, x: &'b [u8]) -> impl Iterator<Item = i64> + 'b {
+    d.w.chunks_exact(x.len()).zip(&d.b).map(move |(row, &b)| {
+        let sum: i64 = row.iter().zip(x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
+        sum + i64::from(b)
+    })
+}
+
+fn largest(dense: &FloatDense) -> f64 {
+    dense.w.iter().fold(0.0, |m: f64, w| m.max(w.abs()))
+}
+
+/// Squared error of `run` against the float outputs, over all records.
+fn squared_error(inputs: &[&[u8]], wanted: &[&[f64]], run: impl Fn(&[u8]) -> Vec<f64> + Sync) -> f64 {
+    // Summed in order, so that the choice of a scale never depends on how threads were scheduled.
+    let each: Vec<f64> = inputs
+        .par_iter()
+        .zip(wanted)
+        .map(|(x, want)| run(x).iter().zip(*want).map(|(a, v)| (a - v).powi(2)).sum())
+        .collect();
+    each.iter().sum()
+}
+
+/// The last layer: the scale with the smallest squared error, made smaller where the argmax's bits
+/// ask for it.
+fn last_layer(
+    layer: usize,
+    dense: &FloatDense,
+    s_in: f64,
+    in_max: &[u8],
+    inputs: &[&[u8]],
+    wanted: &[&[f64]],
+) -> Result<DenseWeights, QuantizeError> {
+    let mut best: Option<(f64, DenseWeights)> = None;
+    for j in 0..=CUTS {
+        let k = WEIGHT_MAX / largest(dense) * 2f64.powf(f64::from(j) / 4.0);
+        let (k, rounded) = fit_last(layer, dense, s_in, in_max, k)?;
+        let error = squared_error(inputs, wanted, |x| {
+            dot(&rounded, x).map(|acc| acc as f64 * s_in / k).collect()
+        });
+        if best.as_ref().is_none_or(|(e, _)| error < *e) {
+            best = Some((error, rounded));
+        }
+    }
+    best.map(|(_, rounded)| rounded)
+        .ok_or(QuantizeError::Degenerate { layer })
+}
+
+/// Rounds the last layer at `k`, smaller where the spread of its scores would exceed the argmax.
+fn fit_last(
+    layer: usize,
+    dense: &FloatDense,
+    s_in: f64,
+    in_max: &[u8],
+    mut k: f64,
+) -> Result<(f64, DenseWeights), QuantizeError> {
     loop {
         let rounded = round(dense, k, k / s_in).ok_or(QuantizeError::Degenerate { layer })?;
         let low = accumulators(&rounded, in_max).map(|(lo, _)| lo).min().unwrap_or(0);
@@ -404,7 +456,7 @@ fn last_layer(layer: usize, dense: &FloatDense, s_in: f64, in_max: &[u8]) -> Res
             return Err(QuantizeError::Spread { layer, spread });
         }
         if spread < 1 << ARGMAX_BITS {
-            return Ok(rounded);
+            return Ok((k, rounded));
         }
         k /= (spread as f64 / f64::from(1u32 << ARGMAX_BITS)).max(1.01);
     }
@@ -454,7 +506,7 @@ fn worst_cases(graph: &Graph, weights: &Weights) -> Vec<(i64, i64)> {
         let shift = relu.get(layer).map(|r| r.0);
         let ranges: Vec<(i64, i64)> = accumulators(d, &in_max)
             .map(|(lo, hi)| match shift {
-                Some(s) => (crate::eval::split(lo, s).0, crate::eval::split(hi, s).0),
+                Some(s) => (split(lo, s).0, split(hi, s).0),
                 None => (lo, hi),
             })
             .collect();
@@ -482,4 +534,141 @@ fn relative_error(integers: &[Vec<f64>], floats: &[Vec<Vec<f64>>], layer: usize)
     let largest = pairs().fold(0.0, |m: f64, (_, f)| m.max(f.abs()));
     let error = pairs().fold(0.0, |m: f64, (i, f)| m.max((i * scale - f).abs()));
     if largest > 0.0 { error / largest } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema {
+            shape: vec![2],
+            feature_max: 16,
+            classes: 2,
+        }
+    }
+
+    fn model(w0: [f64; 4], b0: [f64; 2], w1: [f64; 4], b1: [f64; 2]) -> FloatModel {
+        let layer = |w: [f64; 4], b: [f64; 2]| FloatDense {
+            inputs: 2,
+            outputs: 2,
+            w: w.to_vec(),
+            b: b.to_vec(),
+        };
+        FloatModel::new(vec![layer(w0, b0), layer(w1, b1)]).unwrap()
+    }
+
+    const RECORDS: [u8; 9] = [16, 0, 0, 0, 16, 1, 16, 16, 0];
+    const EYE: [f64; 4] = [1.0, 0.0, 0.0, 1.0];
+
+    #[test]
+    fn shifts_and_bits_follow_from_shapes_alone() {
+        for (inputs, max, shift, bits) in [
+            (64, 16, 6, 12),
+            (784, 255, 12, 14),
+            (32, 255, 9, 12),
+            (1, 1, 1, 9),
+            (1 << 16, 255, 14, 16),
+        ] {
+            let s = canonical_shift(inputs, max);
+            assert_eq!((s, canonical_bits(inputs, max, s)), (shift, bits), "{inputs}, {max}");
+        }
+        assert_eq!([0, 1, 2, 3, 4, 5].map(ceil_log2), [0, 0, 1, 2, 2, 3]);
+        let q = |m: &FloatModel| quantize(m, &schema(), 64, &RECORDS).unwrap().graph;
+        let (a, b) = (
+            model(EYE, [0.0; 2], EYE, [0.0; 2]),
+            model([3e-9; 4], [1e-9, 0.0], [7e5; 4], [0.0; 2]),
+        );
+        assert_eq!(q(&a), q(&b));
+        assert_eq!(q(&a).arch_id(), q(&b).arch_id());
+    }
+
+    #[test]
+    fn weights_fill_int8_and_scales_cancel() {
+        let q = quantize(&model(EYE, [0.5, 0.0], EYE, [0.0; 2]), &schema(), 64, &RECORDS).unwrap();
+        assert_eq!(q.weights.layers()[1].w, [127, 0, 0, 127]);
+        assert_eq!(q.report.agreement, 3);
+        assert!(q.report.layers.iter().all(|l| l.max_error < 0.05), "{:?}", q.report);
+        // The same network in other units of its hidden layer has the same integers.
+        let by = |k: f64| model(EYE.map(|v| v * k), [0.5 * k, 0.0], EYE.map(|v| v / k), [0.0; 2]);
+        let p = quantize(&by(1024.0), &schema(), 64, &RECORDS).unwrap();
+        assert!(p.weights == q.weights);
+    }
+
+    #[test]
+    fn saturation_is_counted() {
+        // One record in twenty thousand is far out: cutting it off costs less than rounding all.
+        let mut records = [1, 0, 0].repeat(20_000);
+        records.extend([16, 16, 0]);
+        let q = quantize(
+            &model([1e-3, 0.0, 0.0, 100.0], [0.0; 2], EYE, [0.0; 2]),
+            &schema(),
+            64,
+            &records,
+        )
+        .unwrap();
+        assert_eq!(q.report.layers[0].outputs, 40_002);
+        assert_eq!(q.report.layers[1].saturated, 0);
+        assert!(q.report.layers[0].saturated <= 1, "{:?}", q.report);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_by_layer() {
+        let says = |m: FloatModel, records: &[u8], text: &str| {
+            let e = quantize(&m, &schema(), 64, records).unwrap_err().to_string();
+            assert!(e.contains(text), "{text}: {e}");
+        };
+        says(
+            model([0.0; 4], [1.0; 2], EYE, [0.0; 2]),
+            &RECORDS,
+            "dense layer 0: all weights are zero",
+        );
+        says(
+            model(EYE, [0.0; 2], [0.0; 4], [0.0; 2]),
+            &RECORDS,
+            "dense layer 1: all weights are zero",
+        );
+        says(
+            model(EYE, [1e9, 0.0], EYE, [0.0; 2]),
+            &RECORDS,
+            "dense layer 0: its accumulator needs",
+        );
+        says(
+            model(EYE, [0.0; 2], EYE, [1e12, 0.0]),
+            &RECORDS,
+            "dense layer 1: class scores may differ by",
+        );
+        says(
+            model([1e308; 4], [0.0; 2], EYE, [0.0; 2]),
+            &RECORDS,
+            "calibration record 1, layer 0",
+        );
+        says(model([1e-310; 4], [0.0; 2], EYE, [0.0; 2]), &RECORDS, "dense layer");
+        says(
+            model(EYE, [0.0; 2], EYE, [0.0; 2]),
+            &RECORDS[1..],
+            "8 calibration bytes",
+        );
+        says(model(EYE, [0.0; 2], EYE, [0.0; 2]), &[], "0 calibration bytes");
+        let m = model(EYE, [0.0; 2], EYE, [0.0; 2]);
+        let other = |shape, classes| Schema {
+            shape,
+            feature_max: 16,
+            classes,
+        };
+        let e = quantize(&m, &other(vec![3], 2), 64, &RECORDS).unwrap_err();
+        assert_eq!(e, QuantizeError::Inputs { model: 2, schema: 3 });
+        let e = quantize(&m, &other(vec![2], 3), 64, &RECORDS).unwrap_err();
+        assert_eq!(e, QuantizeError::Classes { model: 2, schema: 3 });
+    }
+
+    #[test]
+    fn a_large_bias_makes_the_scale_coarser_until_the_table_holds_it() {
+        let m = model(EYE, [60.0, -60.0], EYE, [0.0; 2]);
+        let q = quantize(&m, &schema(), 64, &RECORDS).unwrap();
+        let half = 1i64 << (canonical_bits(2, 16, canonical_shift(2, 16)) - 1);
+        let (low, high) = q.report.layers[0].worst_case;
+        assert!(-half <= low && high < half, "{low}..={high}");
+        assert!(q.weights.layers()[0].w.iter().all(|&w| w < 127), "the scale gave way");
+    }
 }

@@ -184,10 +184,7 @@ mod tests {
 
     #[test]
     fn bad_tensors_are_refused_before_anything_is_allocated() {
-        let mut base = Tensor::default();
-        base.dims = vec![2];
-        base.data_type = kind::FLOAT;
-        base.float_data = vec![1.0, 2.0];
+        let base = super::super::tests::tensor("w", &[2], &[1.0, 2.0]);
         assert_eq!(Constant::read(&base).unwrap().reals(), [1.0, 2.0]);
         let says = |change: &dyn Fn(&mut Tensor), text: &str| {
             let mut t = base.clone();

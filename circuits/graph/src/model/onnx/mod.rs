@@ -2,7 +2,7 @@
 //!
 //! Read: Gemm (alpha, beta, transB), MatMul, Add, Sub, Mul, Div by constants, Relu, Flatten and
 //! Reshape to the same sample, Identity, Cast between floats, Dropout (inference), Constant,
-//! Transpose of a constant. Linear steps without a ReLU between them become one layer, normalisation
+//! Transpose of a constant, and scikit-learn's Scaler. Linear steps without a ReLU between them become one layer, normalisation
 //! of the pixels becomes part of the first. A trailing Softmax, LogSoftmax or ArgMax is dropped: the
 //! integer network ends in an argmax of its own (ties to the smallest index). Everything else is
 //! refused by operator and node.
@@ -12,6 +12,8 @@
 mod constant;
 mod flow;
 mod ops;
+#[cfg(test)]
+mod tests;
 
 use self::constant::Constant;
 use self::flow::{Budget, Flow};

@@ -45,9 +45,12 @@ fn nearest(op: &str) -> &'static str {
 impl Run<'_, '_> {
     /// The value of a node's first output.
     pub(super) fn node(&mut self, node: &Node) -> Result<Value, Refusal> {
+        if node.domain == "ai.onnx.ml" && node.op_type == "Scaler" {
+            return self.scaler(node);
+        }
         if !standard(&node.domain) {
             return Err(format!(
-                "operators of the domain {:?} are not supported; export the network alone, without its pipeline",
+                "operators of the domain {:?} are not supported, only its Scaler; export the network alone (skl2onnx: zipmap = False)",
                 node.domain
             )
             .into());
@@ -157,6 +160,23 @@ impl Run<'_, '_> {
             _ => return Err("dividing by the samples is not linear; multiply by a constant instead".into()),
         };
         x.elementwise(&scale, &offset, self.budget)?;
+        Ok(Value::Samples(x))
+    }
+
+    /// `(x − offset)·scale`, as scikit-learn's scalers are exported; one value or one per feature.
+    fn scaler(&mut self, node: &Node) -> Result<Value, Refusal> {
+        let mut x = self.samples(node, 0)?;
+        let width = x.width();
+        let list = |name, default: f64| match attribute(node, name).map(|a| a.floats.as_slice()) {
+            None | Some([]) => Ok(vec![default; width]),
+            Some(&[v]) => Ok(vec![f64::from(v); width]),
+            Some(v) if v.len() == width => Ok(v.iter().map(|&v| f64::from(v)).collect()),
+            Some(v) => Err(format!("{} values of {name} for {width} features", v.len())),
+        };
+        let scale = list("scale", 1.0)?;
+        let offset = list("offset", 0.0)?;
+        let shifted: Vec<f64> = offset.iter().zip(&scale).map(|(o, s)| -o * s).collect();
+        x.elementwise(&scale, &shifted, self.budget)?;
         Ok(Value::Samples(x))
     }
 

@@ -1,0 +1,238 @@
+//! Properties over random networks, bytes and datasets.
+
+use proptest::prelude::*;
+use zkaggle_graph::dataset::{Dataset, Manifest, Options};
+use zkaggle_graph::eval::{RangeError, forward};
+use zkaggle_graph::field::to_be_bytes;
+use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::model::{FloatDense, FloatModel, ModelFile};
+use zkaggle_graph::packing::{DATA_CHUNKS, pack_data, pack31, pack31_into, unpack31};
+use zkaggle_graph::quantize::{measure, quantize};
+use zkaggle_graph::weights::Weights;
+
+fn arb_schema() -> impl Strategy<Value = Schema> {
+    (prop::collection::vec(1u32..5, 1..4), 1u8..=255, 2u16..12).prop_map(|(shape, feature_max, classes)| Schema {
+        shape,
+        feature_max,
+        classes,
+    })
+}
+
+/// Any valid graph of one to three dense layers, with weights and one sample.
+fn arb_network() -> impl Strategy<Value = (Graph, Weights, Vec<u8>)> {
+    let hidden = prop::collection::vec((1u32..12, 1u8..=14, 9u8..=16), 0..3);
+    (arb_schema(), hidden)
+        .prop_map(|(schema, hidden)| {
+            let mut layers = vec![];
+            let mut inputs = schema.features() as u32;
+            for (width, shift, bits) in hidden {
+                layers.push(Layer::Dense { inputs, outputs: width });
+                layers.push(Layer::Relu { width, shift, bits });
+                inputs = width;
+            }
+            layers.push(Layer::Dense {
+                inputs,
+                outputs: u32::from(schema.classes),
+            });
+            Graph::new(schema, 8, layers).unwrap()
+        })
+        .prop_flat_map(|graph| {
+            let bytes = prop::collection::vec(any::<u8>(), graph.weight_bytes());
+            let sample = prop::collection::vec(0..=graph.schema().feature_max, graph.schema().features());
+            (Just(graph), bytes, sample, any::<bool>())
+        })
+        .prop_map(|(graph, mut bytes, sample, small)| {
+            // Half the time with biases that leave room in the tables.
+            if small {
+                let mut at = 0;
+                for (i, o) in graph.dense() {
+                    for b in bytes[at + i * o..at + i * o + 4 * o].chunks_exact_mut(4) {
+                        let sign = if b[0] & 1 == 1 { 0xff } else { 0 };
+                        b[..3].fill(sign);
+                    }
+                    at += i * o + 4 * o;
+                }
+            }
+            let weights = Weights::from_bytes(&graph, &bytes).unwrap();
+            (graph, weights, sample)
+        })
+}
+
+/// The network by its definition: i128, floor division, no shared code.
+fn oracle(graph: &Graph, weights: &Weights, sample: &[u8]) -> Option<usize> {
+    let mut x: Vec<i128> = sample.iter().map(|&v| i128::from(v)).collect();
+    let relu: Vec<(u8, u8)> = graph.relu().collect();
+    for (i, layer) in weights.layers().iter().enumerate() {
+        let inputs = x.len();
+        let acc: Vec<i128> = (0..layer.b.len())
+            .map(|o| {
+                let products = (0..inputs).map(|k| i128::from(layer.w[o * inputs + k]) * x[k]);
+                products.sum::<i128>() + i128::from(layer.b[o])
+            })
+            .collect();
+        match relu.get(i) {
+            Some(&(shift, bits)) => {
+                let (unit, half) = (1i128 << shift, 1i128 << (bits - 1));
+                let hi: Vec<i128> = acc.iter().map(|a| (a + unit / 2).div_euclid(unit)).collect();
+                if hi.iter().any(|h| !(-half..half).contains(h)) {
+                    return None;
+                }
+                x = hi.iter().map(|&h| h.clamp(0, 255)).collect();
+            }
+            None => x = acc,
+        }
+    }
+    let top = *x.iter().max()?;
+    if top - x.iter().min()? >= 1 << 24 {
+        return None;
+    }
+    x.iter().position(|&v| v == top)
+}
+
+fn arb_float_model() -> impl Strategy<Value = (Schema, FloatModel, Vec<u8>)> {
+    let widths = prop::collection::vec(1usize..10, 0..3);
+    (arb_schema(), widths, -6i32..7)
+        .prop_flat_map(|(schema, hidden, power)| {
+            let mut all = vec![schema.features()];
+            all.extend(hidden);
+            all.push(usize::from(schema.classes));
+            let count: usize = all.windows(2).map(|w| w[0] * w[1] + w[1]).sum();
+            let numbers = prop::collection::vec(-1.0f64..1.0, count);
+            let record = prop::collection::vec(0..=schema.feature_max, schema.features());
+            (
+                Just((schema, all, power)),
+                numbers,
+                prop::collection::vec(record, 1..20),
+            )
+        })
+        .prop_map(|((schema, widths, power), numbers, records)| {
+            let mut rest = numbers.as_slice();
+            let mut layers = vec![];
+            for pair in widths.windows(2) {
+                let (w, tail) = rest.split_at(pair[0] * pair[1]);
+                let (b, tail) = tail.split_at(pair[1]);
+                let scale = 10f64.powi(power);
+                layers.push(FloatDense {
+                    inputs: pair[0],
+                    outputs: pair[1],
+                    w: w.iter().map(|v| v * scale).collect(),
+                    b: b.iter().map(|v| v * scale * 10.0).collect(),
+                });
+                rest = tail;
+            }
+            let bytes = records.into_iter().flat_map(|r| r.into_iter().chain([0])).collect();
+            (schema, FloatModel::new(layers).unwrap(), bytes)
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_evaluator_is_the_definition((graph, weights, sample) in arb_network()) {
+        match forward(&graph, &weights, &sample, 0) {
+            Ok(t) => prop_assert_eq!(Some(usize::from(t.prediction)), oracle(&graph, &weights, &sample)),
+            Err(RangeError::Requantize { .. } | RangeError::Argmax { .. }) => {
+                prop_assert_eq!(None, oracle(&graph, &weights, &sample));
+            }
+        }
+    }
+
+    #[test]
+    fn weights_and_model_files_round_trip((graph, weights, _) in arb_network()) {
+        let bytes = weights.to_bytes();
+        prop_assert_eq!(bytes.len(), graph.weight_bytes());
+        prop_assert!(Weights::from_bytes(&graph, &bytes).unwrap() == weights);
+        let file = ModelFile { graph, weights };
+        prop_assert!(ModelFile::from_bytes(&file.to_bytes()).unwrap() == file);
+    }
+
+    #[test]
+    fn packing_loses_nothing(bytes in prop::collection::vec(any::<u8>(), 0..400), spare in 0usize..3) {
+        let words = pack31_into(&bytes, bytes.len().div_ceil(31) + spare);
+        prop_assert_eq!(unpack31(&words, bytes.len()).unwrap(), bytes.clone());
+        let mut back = vec![];
+        for block in pack_data(&bytes) {
+            for (x, len) in block.iter().zip(DATA_CHUNKS) {
+                let b = to_be_bytes(x);
+                prop_assert!(b[..32 - len].iter().all(|&v| v == 0));
+                back.extend_from_slice(&b[32 - len..]);
+            }
+        }
+        prop_assert_eq!(&back[..bytes.len()], &bytes[..]);
+        prop_assert!(back[bytes.len()..].iter().all(|&v| v == 0));
+    }
+
+    #[test]
+    fn packing_tells_messages_of_one_length_apart(
+        a in prop::collection::vec(any::<u8>(), 1..200), at in any::<prop::sample::Index>(), flip in 1u8..=255,
+    ) {
+        let mut b = a.clone();
+        b[at.index(a.len())] ^= flip;
+        prop_assert_ne!(pack31(&a), pack31(&b));
+        prop_assert_ne!(pack_data(&a), pack_data(&b));
+    }
+
+    #[test]
+    fn datasets_round_trip_through_blocks(
+        schema in arb_schema(), n in 1usize..400, per in prop::option::of(64usize..150), seed in any::<u64>(),
+    ) {
+        use rand::{Rng, SeedableRng};
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let bytes: Vec<u8> = (0..n)
+            .flat_map(|_| {
+                let mut r: Vec<u8> = (0..schema.features()).map(|_| rng.gen_range(0..=schema.feature_max)).collect();
+                r.push(rng.gen_range(0..schema.classes) as u8);
+                r
+            })
+            .collect();
+        let options = Options { name: "random".into(), licence: "none".into(), per_shard: per };
+        let d = Dataset::from_records(schema, &bytes, options).unwrap();
+        prop_assert_eq!(d.bytes(), bytes);
+        prop_assert_eq!(d.n(), n as u64);
+        let manifest = Manifest::from_bytes(&d.manifest().to_bytes()).unwrap();
+        prop_assert_eq!(manifest.cid(), d.blocks().pop().unwrap().0);
+        let blocks = d.shards().iter().map(|s| s.bytes.clone()).collect();
+        prop_assert_eq!(Dataset::assemble(manifest, blocks).unwrap(), d);
+    }
+
+    #[test]
+    fn a_manifest_reader_never_panics(
+        at in any::<prop::sample::Index>(), flip in 1u8..=255, cut in any::<prop::sample::Index>(), truncate in any::<bool>(),
+    ) {
+        let schema = Schema { shape: vec![4], feature_max: 9, classes: 3 };
+        let options = Options { name: "m".into(), licence: "l".into(), per_shard: Some(64) };
+        let d = Dataset::from_records(schema, &[1; 5 * 200], options).unwrap();
+        let good = d.manifest().to_bytes();
+        let mut bad = good.clone();
+        bad[at.index(good.len())] ^= flip;
+        if truncate {
+            bad.truncate(cut.index(good.len()));
+        }
+        // Whatever is still read is another manifest, spelt canonically.
+        if let Ok(m) = Manifest::from_bytes(&bad) {
+            prop_assert_eq!(m.to_bytes(), bad);
+            prop_assert_ne!(&m, d.manifest());
+        }
+    }
+
+    /// What quantisation accepts stays in range on every input, extremes included, and inside the
+    /// worst case it reports.
+    #[test]
+    fn quantised_networks_cannot_leave_their_tables(
+        (schema, model, records) in arb_float_model(), corners in prop::collection::vec(any::<u64>(), 20),
+    ) {
+        let Ok(q) = quantize(&model, &schema, 64, &records) else { return Ok(()); };
+        prop_assert_eq!(&measure(&model, &q.graph, &q.weights, &records).unwrap(), &q.report);
+        for mask in corners {
+            let sample: Vec<u8> = (0..schema.features())
+                .map(|i| if mask >> (i % 64) & 1 == 1 { schema.feature_max } else { 0 })
+                .collect();
+            let t = forward(&q.graph, &q.weights, &sample, 0).unwrap();
+            for (layer, split) in t.split.iter().enumerate() {
+                let (low, high) = q.report.layers[layer].worst_case;
+                prop_assert!(split.iter().all(|&(hi, _)| (low..=high).contains(&hi)));
+            }
+        }
+    }
+}
