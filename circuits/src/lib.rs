@@ -17,5 +17,6 @@ pub mod accuracy;
 pub mod backend;
 pub mod cid;
 pub mod evm;
+pub mod gadgets;
 pub mod release;
 pub mod statements;

@@ -1,0 +1,225 @@
+//! The accuracy proof behind one door: keys, proofs, verification, cost.
+
+use super::circuit::AccuracyCircuit;
+use super::columns::adv;
+use super::plan::{Plan, PlanError};
+use super::witness::first_phase;
+use crate::backend::srs::{Srs, SrsPoints};
+use crate::backend::{Halo2Error, Halo2Key, Halo2Vk, ProofError, halo2};
+use crate::statements::accuracy::{AccuracyError, AccuracyInstance, AccuracyWitness, check};
+use rand::RngCore;
+use std::sync::Arc;
+use zkaggle_graph::graph::Graph;
+
+/// Public inputs of the statement.
+pub const INSTANCES: usize = 6;
+
+/// Why a key or a proof cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Statement(#[from] AccuracyError),
+    #[error(transparent)]
+    Backend(#[from] Halo2Error),
+}
+
+/// What a proof costs, known before a key is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Rows in use.
+    pub rows: usize,
+    /// log₂ of the rows of the circuit.
+    pub k: u32,
+    /// Points in a proof.
+    pub commitments: usize,
+    /// Estimated peak memory of proving, in bytes: 29 fixed, 23 advice and 14 copy-argument
+    /// columns, each as values, coefficients and (for the key) on a four times larger domain.
+    pub memory: u64,
+}
+
+/// What proving on `graph` costs.
+///
+/// # Errors
+/// [`PlanError`] when the graph does not fit the largest circuit.
+pub fn cost(graph: &Graph) -> Result<Cost, PlanError> {
+    let plan = Plan::new(graph)?;
+    // Advice, four running products of the copy argument, blinding, quotient, opening.
+    let commitments = adv::COUNT_ALL + 4 + 1 + 4 + 2;
+    Ok(Cost {
+        rows: plan.rows(),
+        k: plan.k(),
+        commitments,
+        memory: BYTES_PER_ROW << plan.k(),
+    })
+}
+
+/// Measured peak memory of a proof over its rows (docs/circuits/accuracy.md).
+const BYTES_PER_ROW: u64 = 24 << 10;
+
+/// Smallest k that `graph` fits.
+///
+/// # Errors
+/// [`PlanError`] when there is none.
+pub fn k_for(graph: &Graph) -> Result<u32, PlanError> {
+    Plan::new(graph).map(|p| p.k())
+}
+
+/// Proving key of one graph.
+#[derive(Debug)]
+pub struct ScoreKey {
+    plan: Arc<Plan>,
+    key: Halo2Key,
+}
+
+impl ScoreKey {
+    /// Makes the key. Anyone who does so from the same graph and SRS gets the same key.
+    ///
+    /// # Errors
+    /// [`ScoreError`] when the graph does not fit, or the SRS is too small for it.
+    pub fn setup(srs: &Srs, graph: &Graph) -> Result<Self, ScoreError> {
+        let plan = Arc::new(Plan::new(graph)?);
+        let key = halo2::keygen(srs, plan.k(), &AccuracyCircuit::shape(plan.clone()), INSTANCES)?;
+        Ok(Self { plan, key })
+    }
+
+    pub fn graph(&self) -> &Graph {
+        self.plan.graph()
+    }
+
+    /// Proves `w` under `x`. The native check runs first.
+    ///
+    /// # Errors
+    /// [`ScoreError::Statement`] says what of the witness is wrong.
+    pub fn prove(
+        &self,
+        srs: &Srs,
+        x: &AccuracyInstance,
+        w: &AccuracyWitness,
+        rng: impl RngCore,
+    ) -> Result<Vec<u8>, ScoreError> {
+        check(self.graph(), x, w)?;
+        let first = first_phase(&self.plan, w, &x.ctx).map_err(AccuracyError::Eval)?;
+        let circuit = AccuracyCircuit::proof(self.plan.clone(), Arc::new(first));
+        Ok(halo2::prove(srs, &self.key, &circuit, &x.public_inputs(), rng)?)
+    }
+
+    /// Verifies a proof.
+    ///
+    /// # Errors
+    /// [`ProofError`] says which check failed.
+    pub fn verify(&self, srs: &SrsPoints, x: &AccuracyInstance, proof: &[u8]) -> Result<(), ProofError> {
+        halo2::verify(srs, self.vk(), &x.public_inputs(), proof)
+    }
+
+    /// The verifying key.
+    pub fn vk(&self) -> &Halo2Vk {
+        self.key.vk()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{graph, witness};
+    use super::*;
+    use crate::statements::accuracy::instance;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+    use zkaggle_graph::field::Fr;
+
+    #[test]
+    fn a_proof_verifies_under_its_own_statement_alone() {
+        let g = graph(&[4, 6, 3], 5);
+        let srs = Srs::development(k_for(&g).unwrap()).unwrap();
+        let key = ScoreKey::setup(&srs, &g).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let w = witness(&g, 3, 20, 1);
+        let x = instance(&g, &w, Fr::from(77u64)).unwrap();
+        let proof = key.prove(&srs, &x, &w, &mut rng).unwrap();
+        assert_eq!(key.verify(srs.points(), &x, &proof), Ok(()));
+        assert_eq!(proof.len(), key.vk().proof_len());
+
+        // Another hunter, bounty or chain is another ctx.
+        for other in [
+            AccuracyInstance {
+                ctx: Fr::from(78u64),
+                ..x.clone()
+            },
+            AccuracyInstance {
+                model: x.shard,
+                ..x.clone()
+            },
+            AccuracyInstance {
+                shard: x.model,
+                ..x.clone()
+            },
+            AccuracyInstance { n: 4, ..x.clone() },
+            AccuracyInstance {
+                score: x.score + 1,
+                ..x.clone()
+            },
+            AccuracyInstance {
+                results: x.model,
+                ..x.clone()
+            },
+        ] {
+            assert_eq!(key.verify(srs.points(), &other, &proof), Err(ProofError::Rejected));
+        }
+        let mut longer = proof.clone();
+        longer.push(0);
+        assert_eq!(key.verify(srs.points(), &x, &longer), Err(ProofError::Trailing(1)));
+        for at in (0..proof.len()).step_by(proof.len() / 9) {
+            let mut flipped = proof.clone();
+            flipped[at] ^= 1;
+            assert!(key.verify(srs.points(), &x, &flipped).is_err(), "byte {at}");
+        }
+
+        // Zero knowledge: the same statement twice gives unrelated proofs.
+        let again = key.prove(&srs, &x, &w, &mut rng).unwrap();
+        assert!(proof.chunks(32).zip(again.chunks(32)).all(|(a, b)| a != b));
+    }
+
+    #[test]
+    fn a_wrong_witness_is_named_before_anything_is_proved() {
+        let g = graph(&[4, 6, 3], 5);
+        let srs = Srs::development(k_for(&g).unwrap()).unwrap();
+        let key = ScoreKey::setup(&srs, &g).unwrap();
+        let w = witness(&g, 3, 20, 1);
+        let x = instance(&g, &w, Fr::from(77u64)).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let mut try_prove = |x: &AccuracyInstance, w: &AccuracyWitness| match key.prove(&srs, x, w, &mut rng) {
+            Err(ScoreError::Statement(e)) => e,
+            other => panic!("{other:?}"),
+        };
+        let wrong = AccuracyInstance {
+            score: x.score + 1,
+            ..x.clone()
+        };
+        assert!(matches!(try_prove(&wrong, &w), AccuracyError::Score { .. }));
+        let wrong = AccuracyWitness {
+            shard: vec![0; 7],
+            ..w.clone()
+        };
+        assert!(matches!(try_prove(&x, &wrong), AccuracyError::Eval(_)));
+        let wrong = witness(&g, 3, 20, 2);
+        assert_eq!(
+            try_prove(
+                &x,
+                &AccuracyWitness {
+                    shard: w.shard.clone(),
+                    ..wrong
+                }
+            ),
+            AccuracyError::Model
+        );
+    }
+
+    #[test]
+    fn a_small_srs_is_refused_with_the_size_it_needs() {
+        let g = graph(&[4, 6, 3], 5);
+        let srs = Srs::development(4).unwrap();
+        let e = ScoreKey::setup(&srs, &g).unwrap_err();
+        assert!(e.to_string().contains(&format!("k = {}", k_for(&g).unwrap())), "{e}");
+    }
+}
