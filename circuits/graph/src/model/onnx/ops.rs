@@ -199,7 +199,7 @@ impl Run<'_, '_> {
                     return Err("an empty shape drops the batch dimension".into());
                 };
                 let inferred = rest.iter().filter(|&&d| d == -1).count() + usize::from(batch == -1);
-                if batch < -1 || inferred > 1 || rest.iter().any(|&d| d == 0) {
+                if batch < -1 || inferred > 1 || rest.contains(&0) {
                     return Err(format!("shape {to:?} does not keep samples apart; use [0, -1]").into());
                 }
                 x.reshape(fixed_dims(rest, x.width())?);
