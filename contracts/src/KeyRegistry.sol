@@ -70,6 +70,11 @@ contract KeyRegistry is IKeyRegistry {
     }
 
     /// @inheritdoc IKeyRegistry
+    function linkOf(bytes32 vkId) external view returns (bytes32) {
+        return keys[vkId].link;
+    }
+
+    /// @inheritdoc IKeyRegistry
     function chunkAt(bytes calldata data) external view returns (address chunk, bool stored) {
         chunk = Chunks.addressOf(_init(data));
         stored = created[chunk];

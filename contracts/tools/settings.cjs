@@ -1,12 +1,12 @@
 'use strict';
-// Compiler settings: the single copy. foundry.toml repeats them for forge, and tools/compile.cjs
-// checks that it does. No metadata hash, so that bytecode depends on code alone.
+// Compiler settings of everything that is deployed. No metadata hash, so that bytecode depends on
+// code alone. By the IR, because the market would otherwise exceed EIP-170 by two thousand bytes.
 module.exports = {
   version: '0.8.37',
   settings: {
     optimizer: { enabled: true, runs: 200 },
     evmVersion: 'cancun',
-    viaIR: false,
+    viaIR: true,
     metadata: { bytecodeHash: 'none' },
     outputSelection: {
       '*': {

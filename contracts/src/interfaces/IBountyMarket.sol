@@ -19,7 +19,8 @@ interface IBountyMarket {
     }
 
     /// @notice Where a bounty stands. `Defaulted` is reported from the missed deadline on, also
-    /// before `timeout` settles it.
+    /// before `timeout` settles it. A bounty that nobody entered goes from Commit to Claim, where
+    /// `finalize` is all that is left.
     enum Phase {
         None,
         Commit,
@@ -157,7 +158,7 @@ interface IBountyMarket {
     }
 
     /// @notice One row of the board, best first.
-    /// @param prize index of the prize the row may claim, 255 while it is a reserve
+    /// @param prize index of the prize the row may claim, or claimed, or missed; 255 for a reserve
     struct Row {
         address hunter;
         uint8 slot;
@@ -265,6 +266,8 @@ interface IBountyMarket {
     error BountyUnknown(uint256 id);
     /// @notice The call belongs to another phase.
     error PhaseWrong(Phase actual);
+    /// @notice The finality gap has not passed.
+    error TooEarly(uint256 start);
     /// @notice Only ether is accepted.
     error TokenNotSupported(address token);
     /// @notice The ether sent is not the amount asked.

@@ -88,6 +88,9 @@ interface IKeyRegistry {
     /// @notice Role of a vkId; `None` when it is unknown.
     function roleOf(bytes32 vkId) external view returns (Role);
 
+    /// @notice Link of a vkId; zero when it is unknown.
+    function linkOf(bytes32 vkId) external view returns (bytes32);
+
     /// @notice Where `storeChunk` puts these bytes.
     function chunkAt(bytes calldata data) external view returns (address chunk, bool stored);
 }

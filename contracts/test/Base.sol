@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {DatasetStatement} from "../src/interfaces/IDatasetVerifier.sol";
+import {IDatasetRegistry, Schema} from "../src/interfaces/IDatasetRegistry.sol";
+import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
+import {ScoreStatement} from "../src/interfaces/IScoreVerifier.sol";
+import {DatasetDouble, Double, ReleaseDouble, ScoreDouble} from "./mocks/Verifiers.sol";
+import {vm} from "./Vm.sol";
+
+/// @dev A market with keys, a dataset of two shards of 64 records, and every act of a bounty as one
+/// call. Hashes are written out again here: the contract's own are never asked.
+abstract contract Base {
+    uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+    uint256 internal constant B8X = 5299619240641551281634865583518297030282874472190772894086521144482721001553;
+    uint256 internal constant B8Y = 16950150798460657717958625567821834550301663161624707787222815936182638968203;
+    /// @dev 8 * B8, by an independent implementation in affine coordinates.
+    uint256 internal constant PKX = 7582035475627193640797276505418002166691739036475590846121162698650004832581;
+    uint256 internal constant PKY = 7801528930831391612913542953849263092120765287178679640990215688947513841260;
+    uint256 internal constant START = 1_700_000_000;
+    /// @dev Class 4 Ki: 133 words of weights and the blind.
+    uint256 internal constant WORDS = 134;
+    uint32 internal constant SHARD_BYTES = 64 * 65;
+
+    IKeyRegistry internal keys;
+    IDatasetRegistry internal datasets;
+    IBountyMarket internal market;
+    bytes32 internal datasetVk;
+    bytes32 internal releaseVk;
+    bytes32 internal scoreVk;
+    address internal owner = address(0xA11CE);
+    bytes32 internal salt = keccak256("salt");
+
+    function deploy(string memory name, bytes memory arguments) internal returns (address created) {
+        string memory json = vm.readFile(string.concat("artifacts/", name, ".json"));
+        bytes memory code = bytes.concat(vm.parseJsonBytes(json, ".bytecode"), arguments);
+        assembly {
+            created := create(0, add(code, 32), mload(code))
+        }
+        require(created != address(0), "not created");
+    }
+
+    function setUpWorld() internal {
+        vm.warp(START);
+        keys = IKeyRegistry(deploy("KeyRegistry", ""));
+        datasets = IDatasetRegistry(deploy("DatasetRegistry", abi.encode(keys)));
+        market = IBountyMarket(deploy("BountyMarket", abi.encode(datasets)));
+        datasetVk = registerKey(IKeyRegistry.Role.Dataset, address(new DatasetDouble()), "dataset", 0);
+        releaseVk = registerKey(IKeyRegistry.Role.Release, address(new ReleaseDouble()), "release", bytes32(WORDS));
+        scoreVk = registerKey(IKeyRegistry.Role.Score, address(new ScoreDouble()), "score", releaseVk);
+        vm.deal(owner, 1e30);
+        for (uint256 i; i < 12; ++i) {
+            vm.deal(hunter(i), 1e30);
+        }
+    }
+
+    function registerKey(IKeyRegistry.Role role, address adapter, bytes memory key, bytes32 link)
+        internal
+        returns (bytes32)
+    {
+        address[] memory chunks = new address[](1);
+        chunks[0] = keys.storeChunk(key);
+        return keys.register(role, adapter, chunks, link, "");
+    }
+
+    function hunter(uint256 i) internal pure returns (address) {
+        return address(uint160(0xB000 + i));
+    }
+
+    /// @dev Payouts differ from hunters, so that a test sees who is really paid.
+    function payout(uint256 i) internal pure returns (address) {
+        return address(uint160(0xC000 + i));
+    }
+
+    // -------------------------------------------------------------- dataset
+
+    function schema() internal pure returns (Schema memory s) {
+        s.shape = new uint32[](2);
+        s.shape[0] = 8;
+        s.shape[1] = 8;
+        s.featureMax = 16;
+        s.classes = 10;
+    }
+
+    function digest(uint256 j) internal pure returns (bytes32) {
+        return sha256(abi.encode("shard", j));
+    }
+
+    function digests(uint256 count) internal pure returns (bytes32[] memory d) {
+        d = new bytes32[](count);
+        for (uint256 j; j < count; ++j) {
+            d[j] = digest(j);
+        }
+    }
+
+    function shardCommitment(uint256 j) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode("s", j))) >> 8;
+    }
+
+    function attestShard(uint256 j, uint32 length) internal {
+        DatasetStatement memory x = DatasetStatement(digest(j), length, shardCommitment(j));
+        bytes memory proof = Double.proofOf(keys.key(datasetVk).chunks, abi.encode(x));
+        datasets.attestShard(datasetVk, digest(j), length, shardCommitment(j), proof);
+    }
+
+    function attestShards(uint256 count) internal {
+        for (uint256 j; j < count; ++j) {
+            (uint32 length,) = datasets.shard(datasetVk, digest(j));
+            if (length == 0) attestShard(j, SHARD_BYTES);
+        }
+    }
+
+    function holdout(uint256 count) internal view returns (bytes32) {
+        bytes32 all = keccak256(abi.encodePacked(digests(count)));
+        return keccak256(abi.encode(keccak256("zkaggle/v1/HOLDOUT"), salt, all));
+    }
+
+    // --------------------------------------------------------------- bounty
+
+    /// @dev Sealed, two shards, prizes of 3 and 1 ether.
+    function sealedParams() internal view returns (IBountyMarket.Params memory p) {
+        p.prizes = new uint96[](2);
+        p.prizes[0] = 3 ether;
+        p.prizes[1] = 1 ether;
+        p.bond = 0.4 ether;
+        p.stake = 0.06 ether;
+        p.threshold = 100;
+        p.windows = IBountyMarket.Windows(uint40(vm.getBlockTimestamp() + 1000), 60, 1000, 2000, 3000, 4000);
+        p.schema = schema();
+        p.lengths = new uint32[](2);
+        p.lengths[0] = SHARD_BYTES;
+        p.lengths[1] = SHARD_BYTES;
+        p.holdout = holdout(2);
+        p.datasetVkId = datasetVk;
+        p.scoreVkIds = new bytes32[](1);
+        p.scoreVkIds[0] = scoreVk;
+        p.pkX = B8X;
+        p.pkY = B8Y;
+    }
+
+    function openParams() internal view returns (IBountyMarket.Params memory p) {
+        p = sealedParams();
+        p.mode = IBountyMarket.Mode.Open;
+        p.windows.reveal = 0;
+        p.windows.attest = 0;
+        p.holdout = 0;
+        p.digests = digests(2);
+    }
+
+    function cost(IBountyMarket.Params memory p) internal pure returns (uint256 total) {
+        total = p.bond;
+        for (uint256 i; i < p.prizes.length; ++i) {
+            total += p.prizes[i];
+        }
+    }
+
+    function create(IBountyMarket.Params memory p) internal returns (uint256) {
+        uint256 value = cost(p);
+        vm.prank(owner);
+        return market.create{value: value}(p);
+    }
+
+    function context(uint256 id, address who, uint8 slot) internal view returns (uint256) {
+        bytes32 tag = keccak256("zkaggle/v1/ACC");
+        return uint256(
+            keccak256(abi.encode(tag, block.chainid, address(market), id, who, uint256(slot), scoreVk))
+        ) >> 8;
+    }
+
+    /// @dev Model commitment of a hunter's slot: any field element.
+    function model(uint256 i, uint8 slot) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode("C", i, slot))) >> 8;
+    }
+
+    function commitment(uint256 id, uint256 i, uint8 slot) internal view returns (bytes32) {
+        return keccak256(abi.encode(keccak256("zkaggle/v1/COMMIT"), context(id, hunter(i), slot), model(i, slot)));
+    }
+
+    function commit(uint256 id, uint256 i, uint8 slot) internal {
+        bytes32 h = commitment(id, i, slot);
+        uint256 stake = market.bountyOf(id).stake;
+        vm.prank(hunter(i));
+        market.commit{value: stake}(id, slot, h, scoreVk, payout(i));
+    }
+
+    function commitEnd(uint256 id) internal view returns (uint256) {
+        return market.bountyOf(id).windows.commitEnd;
+    }
+
+    function reveal(uint256 id) internal {
+        IBountyMarket.Bounty memory b = market.bountyOf(id);
+        vm.warp(uint256(b.windows.commitEnd) + b.windows.gap);
+        market.reveal(id, salt, digests(b.shardCount));
+    }
+
+    function attest(uint256 id) internal {
+        attestShards(market.bountyOf(id).shardCount);
+        market.attest(id);
+    }
+
+    // ------------------------------------------------------------- entries
+
+    function scoreStatement(uint256 id, uint256 i, uint8 slot, uint256 shard, uint32 score)
+        internal
+        view
+        returns (ScoreStatement memory)
+    {
+        return ScoreStatement({
+            ctx: context(id, hunter(i), slot),
+            C: model(i, slot),
+            s: shardCommitment(shard),
+            n: 64,
+            score: score,
+            R: uint256(keccak256(abi.encode("R", i, slot, shard))) >> 8
+        });
+    }
+
+    function scoreProof(ScoreStatement memory x) internal view returns (bytes memory) {
+        return Double.proofOf(keys.key(scoreVk).chunks, abi.encode(x));
+    }
+
+    function prove(uint256 id, uint256 i, uint8 slot, uint256 shard, uint32 score) internal {
+        ScoreStatement memory x = scoreStatement(id, i, slot, shard, score);
+        bytes memory proof = scoreProof(x);
+        vm.prank(hunter(i));
+        market.prove(id, slot, x.C, shard, score, x.R, proof);
+    }
+
+    /// @dev All shards; `score` is spread over them.
+    function proveAll(uint256 id, uint256 i, uint8 slot, uint32 score) internal {
+        uint256 count = market.bountyOf(id).shardCount;
+        for (uint256 j; j < count; ++j) {
+            uint32 part = score < 64 ? score : 64;
+            prove(id, i, slot, j, part);
+            score -= part;
+        }
+    }
+
+    function ciphertext(uint256 seed, uint256 words) internal pure returns (bytes memory c) {
+        for (uint256 k; k < words; ++k) {
+            c = bytes.concat(c, bytes32(uint256(keccak256(abi.encode(seed, k))) >> 3));
+        }
+    }
+
+    function releaseStatement(uint256 id, uint256 i, uint8 slot, bytes memory c)
+        internal
+        view
+        returns (ReleaseStatement memory x)
+    {
+        x.ctx = context(id, hunter(i), slot);
+        x.C = model(i, slot);
+        x.pkX = PKX;
+        x.pkY = PKY;
+        x.epkX = 11 + i;
+        x.epkY = 12 + i;
+        bytes32 tag = keccak256("zkaggle/v1/Z");
+        bytes memory point = abi.encode(tag, releaseVk, sha256(c), x.epkX, x.epkY, x.C, x.pkX, x.pkY, x.ctx);
+        x.z = uint256(keccak256(point)) % R;
+        uint256 power = 1;
+        for (uint256 k; k < c.length / 32; ++k) {
+            uint256 word;
+            assembly {
+                word := mload(add(add(c, 32), mul(k, 32)))
+            }
+            x.y = addmod(x.y, mulmod(word, power, R), R);
+            power = mulmod(power, x.z, R);
+        }
+    }
+
+    function releaseProof(ReleaseStatement memory x) internal view returns (bytes memory) {
+        return Double.proofOf(keys.key(releaseVk).chunks, abi.encode(x));
+    }
+
+    /// @dev Relayed: the caller is this contract, the hunter's payout is paid.
+    function claim(uint256 id, uint256 i, uint8 slot) internal {
+        bytes memory c = ciphertext(i, WORDS);
+        ReleaseStatement memory x = releaseStatement(id, i, slot, c);
+        market.claim(id, hunter(i), slot, x.epkX, x.epkY, c, releaseProof(x));
+    }
+
+    // ---------------------------------------------------------------- money
+
+    function owed(address who) internal view returns (uint256) {
+        return market.owedTo(address(0), who);
+    }
+
+    function eq(uint256 a, uint256 b, string memory what) internal pure {
+        require(a == b, string.concat(what, ": ", vm.toString(a), " is not ", vm.toString(b)));
+    }
+
+    function check(bool ok, string memory what) internal pure {
+        require(ok, what);
+    }
+
+    function phase(uint256 id, IBountyMarket.Phase p) internal view {
+        eq(uint256(market.phaseOf(id)), uint256(p), "phase");
+    }
+
+    function refused(bytes4 selector) internal {
+        vm.expectRevert(abi.encodePacked(selector));
+    }
+}

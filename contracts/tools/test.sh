@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Contract checks, as CI runs them: packages from the lock, artifacts against sources, forge tests.
+# The last line is 'N passed, N failed'. Needs node and npm; a local forge is not used.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+for tool in node npm; do
+  command -v "$tool" >/dev/null || { echo "contracts: $tool is not installed" >&2; exit 1; }
+done
+# The lock names forge's platform packages, not its wrapper: the wrapper lists platforms that were
+# never published, on which `npm ci` fails. Nothing needs an install script.
+if ! cmp -s package-lock.json node_modules/.installed 2>/dev/null; then
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.installed
+fi
+
+node tools/compile.cjs --check
+
+forge=$(ls node_modules/@foundry-rs/forge-*/bin/forge 2>/dev/null | head -n 1)
+if [ -z "$forge" ]; then
+  echo "contracts: the lock has no forge for this platform ($(uname -sm)); tests need x86-64 Linux or an arm64 Mac" >&2
+  exit 1
+fi
+chmod +x "$forge"
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+status=0
+timeout 400 "$forge" test "$@" 2>&1 | tee "$report" || status=$?
+# forge's closing line: "Ran S test suites in T: P tests passed, F failed, K skipped (N total tests)"
+line=$(sed 's/\x1b\[[0-9;]*m//g' "$report" | grep -E '^Ran [0-9]+ test suites? ' | tail -n 1 || true)
+if [ -z "$line" ]; then
+  echo "contracts: forge gave no result" >&2
+  exit 1
+fi
+passed=$(sed -E 's/.*: ([0-9]+) tests? passed.*/\1/' <<<"$line")
+failed=$(sed -E 's/.* ([0-9]+) failed.*/\1/' <<<"$line")
+echo "$passed passed, $failed failed"
+[ "$status" -eq 0 ] && [ "$failed" -eq 0 ]
