@@ -47,8 +47,8 @@ impl Offence {
     pub fn points(self) -> u32 {
         match self {
             Self::Oversized => 100,
-            Self::Garbage | Self::BadAnnouncement => 50,
-            Self::UnwantedBlock | Self::Stalled | Self::WantFlood => 34,
+            Self::Garbage | Self::BadAnnouncement => 60,
+            Self::UnwantedBlock | Self::Stalled | Self::WantFlood => 40,
             Self::BadCid => 10,
             Self::StreamFlood | Self::AnnouncementFlood => 2,
         }

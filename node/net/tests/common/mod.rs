@@ -1,7 +1,5 @@
 //! Nodes on loopback with fixed seeds.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
