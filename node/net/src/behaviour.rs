@@ -1,6 +1,6 @@
 //! The protocols of one swarm, and the transport below them.
 
-use std::{collections::HashSet, io, num::NonZeroUsize, time::Duration};
+use std::{io, num::NonZeroUsize, time::Duration};
 
 use libp2p::{
     PeerId, StreamProtocol, Swarm, Transport as _,
@@ -139,11 +139,7 @@ fn gossip(key: &identity::Keypair) -> Result<Gossip, NetError> {
         .heartbeat_initial_delay(Duration::from_millis(500))
         .build()
         .map_err(|error| setup(error.to_string()))?;
-    #[expect(
-        clippy::disallowed_types,
-        reason = "the filter's own type; it is asked, never iterated"
-    )]
-    let topics = gossipsub::WhitelistSubscriptionFilter(HashSet::from([topic().hash()]));
+    let topics = gossipsub::WhitelistSubscriptionFilter([topic().hash()].into_iter().collect());
     let mut gossip =
         Gossip::new_with_subscription_filter(gossipsub::MessageAuthenticity::Signed(key.clone()), config, topics)
             .map_err(|error| setup(error.to_owned()))?;

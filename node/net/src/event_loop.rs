@@ -234,11 +234,11 @@ impl EventLoop {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
-                if behaviour::speaks_kademlia(&info) {
-                    for address in info.listen_addrs.into_iter().take(MAX_ADDRESSES) {
-                        self.swarm.behaviour_mut().kademlia.add_address(&peer_id, address);
-                    }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }))
+                if behaviour::speaks_kademlia(&info) =>
+            {
+                for address in info.listen_addrs.into_iter().take(MAX_ADDRESSES) {
+                    self.swarm.behaviour_mut().kademlia.add_address(&peer_id, address);
                 }
             }
             _ => {}

@@ -128,14 +128,14 @@ impl DiskBlockstore {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
                 return Err(StoreError::Corrupt {
-                    cid: *cid,
+                    cid: Box::new(*cid),
                     path,
                     reason: "longer than any block",
                 });
             }
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::Corrupt {
-                    cid: *cid,
+                    cid: Box::new(*cid),
                     path,
                     reason: "the file is gone",
                 });
@@ -144,7 +144,7 @@ impl DiskBlockstore {
         };
         if !block::matches(cid, &bytes) {
             return Err(StoreError::Corrupt {
-                cid: *cid,
+                cid: Box::new(*cid),
                 path,
                 reason: "digest differs",
             });

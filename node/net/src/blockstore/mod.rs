@@ -131,7 +131,7 @@ pub enum StoreError {
     #[error("block {cid} is not in the store")]
     Missing { cid: Cid },
     #[error("bytes do not have the name {expected}: theirs is {got}")]
-    Mismatch { expected: Cid, got: Cid },
+    Mismatch { expected: Box<Cid>, got: Box<Cid> },
     #[error("block of {size} bytes is larger than {MAX_BLOCK}: split it into smaller blocks")]
     TooLarge { size: usize },
     #[error("{cid} is not a version 1 CID with a full SHA-256 digest: only those can be checked")]
@@ -142,7 +142,7 @@ pub enum StoreError {
     AlreadyPublic { cid: Cid },
     #[error("{}: not the block {cid} its name says ({reason}): delete the file and fetch or import the block again", path.display())]
     Corrupt {
-        cid: Cid,
+        cid: Box<Cid>,
         path: PathBuf,
         reason: &'static str,
     },
@@ -170,7 +170,10 @@ fn admit(cid: &Cid, bytes: &[u8]) -> Result<(), StoreError> {
     }
     if !block::matches(cid, bytes) {
         let got = Cid::new_v1(cid.codec(), *block::cid_of(bytes).hash());
-        return Err(StoreError::Mismatch { expected: *cid, got });
+        return Err(StoreError::Mismatch {
+            expected: Box::new(*cid),
+            got: Box::new(got),
+        });
     }
     Ok(())
 }

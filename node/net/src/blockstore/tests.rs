@@ -38,7 +38,9 @@ fn a_block_must_have_its_name_and_a_size() {
     on_both(|store| {
         let cid = cid_of(b"shard");
         let error = store.put_block(&cid, b"shart", Visibility::Public).unwrap_err();
-        assert!(matches!(error, StoreError::Mismatch { expected, got } if expected == cid && got == cid_of(b"shart")));
+        assert!(
+            matches!(error, StoreError::Mismatch { expected, got } if *expected == cid && *got == cid_of(b"shart"))
+        );
         let largest = vec![1; MAX_BLOCK];
         store.put(&largest, Visibility::Public).unwrap();
         let error = store.put(&vec![1; MAX_BLOCK + 1], Visibility::Public).unwrap_err();
