@@ -6,110 +6,20 @@ use rand::SeedableRng;
 use rand::rngs::OsRng;
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
-use std::sync::OnceLock;
 use zkaggle_circuits::backend::groth16::points::Reason;
 use zkaggle_circuits::backend::groth16::{
-    EVM_KEY_BYTES, PROOF_BYTES, ProveError, ReleaseKey, ReleaseVerifyingKey, VerifyError, VerifyingKeyError,
+    EVM_KEY_BYTES, PROOF_BYTES, ProveError, ReleaseVerifyingKey, VerifyError, VerifyingKeyError,
 };
 use zkaggle_circuits::statements::release::{
-    ReleaseError, ReleaseInstance, ReleaseWitness, check_ciphertext, ciphertext_bytes, ciphertext_words, fingerprint,
-    open, point, seal,
+    ReleaseError, ReleaseInstance, check_ciphertext, ciphertext_bytes, ciphertext_words, fingerprint, open, point, seal,
 };
-use zkaggle_graph::commit::{self, Blind};
+use zkaggle_graph::commit;
 use zkaggle_graph::field::Fr;
-use zkaggle_graph::graph::{CapacityClass, Graph, Layer, Schema};
 use zkaggle_graph::ids::{Entry, VkId};
 use zkaggle_graph::jub::{self, ProviderKey};
-use zkaggle_graph::weights::Weights;
 
-const CLASS: CapacityClass = CapacityClass::K4;
-const CS: [u8; 32] = [0xc5; 32];
-
-fn key() -> &'static ReleaseKey {
-    static KEY: OnceLock<ReleaseKey> = OnceLock::new();
-    KEY.get_or_init(|| ReleaseKey::setup_development(CLASS).unwrap())
-}
-
-fn graph() -> Graph {
-    let layers = vec![
-        Layer::Dense {
-            inputs: 64,
-            outputs: 32,
-        },
-        Layer::Relu {
-            width: 32,
-            shift: 6,
-            bits: 14,
-        },
-        Layer::Dense {
-            inputs: 32,
-            outputs: 10,
-        },
-    ];
-    let schema = Schema {
-        shape: vec![8, 8],
-        feature_max: 16,
-        classes: 10,
-    };
-    Graph::new(schema, 360, layers).unwrap()
-}
-
-fn entry() -> Entry {
-    Entry {
-        chain_id: 31337,
-        market: [1; 20],
-        bounty: 7,
-        hunter: [2; 20],
-        slot: 0,
-        vk: VkId([3; 32]),
-    }
-}
-
-fn provider() -> ProviderKey {
-    ProviderKey::from_uniform(&[7; 64]).unwrap()
-}
-
-struct Claim {
-    weights: Weights,
-    blind: Blind,
-    instance: ReleaseInstance,
-    witness: ReleaseWitness,
-    ciphertext: Vec<Fr>,
-}
-
-fn claim() -> Claim {
-    let graph = graph();
-    let bytes: Vec<u8> = (0..graph.weight_bytes()).map(|i| (i * 73 + 1) as u8).collect();
-    let weights = Weights::from_bytes(&graph, &bytes).unwrap();
-    let blind = Blind::from_uniform(&[4; 64]);
-    let (instance, witness, ciphertext) = seal(
-        &graph,
-        &weights,
-        &blind,
-        entry().ctx(),
-        provider().stored(),
-        key().vk_id(CS),
-        &mut OsRng,
-    )
-    .unwrap();
-    Claim {
-        weights,
-        blind,
-        instance,
-        witness,
-        ciphertext,
-    }
-}
-
-/// One proved claim for the tests that only alter it.
-fn proved() -> &'static (Claim, Vec<u8>) {
-    static PROVED: OnceLock<(Claim, Vec<u8>)> = OnceLock::new();
-    PROVED.get_or_init(|| {
-        let c = claim();
-        let proof = key().prove(&c.instance, &c.witness, &mut OsRng).unwrap();
-        (c, proof)
-    })
-}
+mod claims;
+use claims::{CLASS, CS, claim, entry, graph, key, proved, provider};
 
 #[test]
 fn a_claim_is_sealed_proved_verified_and_opened() {
@@ -402,6 +312,21 @@ fn altered_verifying_keys_are_refused_by_name() {
     );
     assert_eq!(with(gamma, &generator), VerifyingKeyError::Degenerate);
     assert_eq!(with(delta, &generator), VerifyingKeyError::Degenerate);
+    // Nor up to sign.
+    let q: [u8; 32] = hex::decode("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47")
+        .unwrap()
+        .try_into()
+        .unwrap();
+    let mut minus = good[delta..delta + 128].to_vec();
+    for y in [64, 96] {
+        let mut borrow = 0i16;
+        for i in (0..32).rev() {
+            let d = i16::from(q[i]) - i16::from(minus[y + i]) - borrow;
+            minus[y + i] = d.rem_euclid(256) as u8;
+            borrow = i16::from(d < 0);
+        }
+    }
+    assert_eq!(with(gamma, &minus), VerifyingKeyError::Degenerate);
     for (at, what, reason) in [
         (32, "alpha", Reason::NonCanonical),
         (gamma, "gamma", Reason::NonCanonical),

@@ -8,7 +8,7 @@
 //!
 //! One key serves every bounty of a capacity class. The only set-up here is the **development** one:
 //! its secrets follow from a public seed, so anyone could forge proofs. Such keys carry the mark of
-//! [`Origin::Development`] in their file, in the bytes the verifier contract reads and in their vkId;
+//! [`Origin::Development`] in their file and in the bytes on chain, which their vkId hashes;
 //! callers refuse them on any chain that is not for development ([`ReleaseKey::is_development`]).
 //!
 //! Groth16 proofs can be re-randomised by anyone: two different byte strings may prove one
@@ -48,8 +48,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The 32 bytes that stand for the origin in files, in the on-chain key, and as the SRS
-    /// identity within a vkId: ASCII, padded with zeros.
+    /// The 32 bytes that stand for the origin in files and at the start of the on-chain key: ASCII,
+    /// padded with zeros.
     pub const fn mark(self) -> [u8; 32] {
         match self {
             Self::Development => *b"zkaggle-dev\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
@@ -95,7 +95,7 @@ pub enum VerifyingKeyError {
     Point(#[from] PointError),
     #[error("unknown origin mark 0x{0}; this build reads development keys only")]
     Origin(String),
-    #[error("gamma and delta must differ from each other and from the generator, or proofs can be forged")]
+    #[error("gamma and delta must differ from each other and from the generator, up to sign, or proofs can be forged")]
     Degenerate,
 }
 
@@ -117,8 +117,9 @@ impl std::fmt::Debug for ReleaseVerifyingKey {
 
 impl ReleaseVerifyingKey {
     fn new(class: CapacityClass, origin: Origin, vk: &VerifyingKey<Bn254>) -> Result<Self, VerifyingKeyError> {
-        let g = G2Affine::generator();
-        let (c, d) = (vk.gamma_g2, vk.delta_g2);
+        // Up to sign, as the contract: with gamma = ±delta, or a generator left in their place, C absorbs
+        // any change of the inputs. Equal x-coordinates mean equal up to sign.
+        let (c, d, g) = (vk.gamma_g2.x, vk.delta_g2.x, G2Affine::generator().x);
         if c == d || c == g || d == g || vk.gamma_abc_g1.len() != INPUTS + 1 {
             return Err(VerifyingKeyError::Degenerate);
         }
@@ -176,11 +177,11 @@ impl ReleaseVerifyingKey {
     }
 
     /// Identity of the key under the verifier contract whose code hash is `cs`: the link is the
-    /// number of ciphertext words, the SRS identity is the origin mark.
+    /// number of ciphertext words; the SRS identity is zero, for the key holds its whole set-up.
     pub fn vk_id(&self, cs: [u8; 32]) -> VkId {
         let mut link = [0u8; 32];
         link[24..].copy_from_slice(&(self.class.message_words() as u64).to_be_bytes());
-        VkId::new(Role::Release, cs, self.origin.mark(), &self.evm_key(), link)
+        VkId::new(Role::Release, cs, [0; 32], &self.evm_key(), link)
     }
 
     /// Accepts a proof of `x`.

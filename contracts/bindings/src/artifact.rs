@@ -26,7 +26,7 @@ macro_rules! artifacts {
     };
 }
 
-artifacts![BountyMarket, DatasetRegistry, KeyRegistry];
+artifacts![BountyMarket, DatasetRegistry, KeyRegistry, ReleaseVerifier];
 
 /// Why an artifact does not give what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
