@@ -24,6 +24,10 @@ pub struct Shape {
     pub back: Vec<i32>,
     /// Steps of the recurrence.
     pub steps: usize,
+    /// Public inputs, 3 to 6: all but the last two are small.
+    pub inputs: usize,
+    /// Whether there is an advice column no gate looks at.
+    pub unused: bool,
 }
 
 impl Default for Shape {
@@ -34,6 +38,8 @@ impl Default for Shape {
             phases: 2,
             back: vec![0, -1, -3],
             steps: 8,
+            inputs: 3,
+            unused: false,
         }
     }
 }
@@ -113,11 +119,10 @@ impl Sample {
     /// The public inputs this witness satisfies.
     pub fn public(&self) -> Vec<zkaggle_graph::field::Fr> {
         let (a, _) = self.trace();
-        vec![
-            from_halo(&a[0][START]),
-            from_halo(&a[self.shape.columns - 1][START + self.shape.steps]),
-            from_halo(&a[1][0]),
-        ]
+        let mut public: Vec<_> = a[1][..self.shape.inputs - 2].iter().map(from_halo).collect();
+        public.push(from_halo(&a[0][START]));
+        public.push(from_halo(&a[self.shape.columns - 1][START + self.shape.steps]));
+        public
     }
 }
 
@@ -151,6 +156,9 @@ impl Circuit<Fr> for Sample {
         if shape.phases >= 3 {
             r.push(meta.challenge_usable_after(SecondPhase));
             acc.push(meta.advice_column_in(ThirdPhase));
+        }
+        if shape.unused {
+            meta.advice_column();
         }
         let public = meta.instance_column();
         meta.enable_equality(public);
@@ -249,9 +257,71 @@ impl Circuit<Fr> for Sample {
                 Ok(cells)
             },
         )?;
-        layouter.constrain_instance(cells[0][START], c.public, 0);
-        layouter.constrain_instance(cells[self.shape.columns - 1][START + self.shape.steps], c.public, 1);
-        layouter.constrain_instance(cells[1][0], c.public, 2);
+        let last = self.shape.inputs - 1;
+        for (i, cell) in cells[1][..last - 1].iter().enumerate() {
+            layouter.constrain_instance(*cell, c.public, i);
+        }
+        layouter.constrain_instance(cells[0][START], c.public, last - 1);
+        layouter.constrain_instance(cells[self.shape.columns - 1][START + self.shape.steps], c.public, last);
+        Ok(())
+    }
+}
+
+/// Few constraints under a minimum degree of 5: the quotient is shorter than its pieces, so the last
+/// of them commits to zero and the proof holds the point at infinity.
+#[derive(Clone, Debug)]
+pub struct Short {
+    pub root: u64,
+}
+
+impl Short {
+    pub fn public(&self) -> Vec<zkaggle_graph::field::Fr> {
+        (0..4).map(|i| from_halo(&Fr::from((self.root + i).pow(2)))).collect()
+    }
+}
+
+impl Circuit<Fr> for Short {
+    type Config = (Column<Fixed>, [Column<Advice>; 2], Column<Instance>);
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
+        let (q, a, public) = (
+            meta.fixed_column(),
+            [meta.advice_column(), meta.advice_column()],
+            meta.instance_column(),
+        );
+        meta.enable_equality(public);
+        meta.enable_equality(a[1]);
+        meta.set_minimum_degree(5);
+        meta.create_gate("square", |m| {
+            let x = m.query_advice(a[0], Rotation::cur());
+            vec![m.query_fixed(q, Rotation::cur()) * (x.clone() * x - m.query_advice(a[1], Rotation::cur()))]
+        });
+        (q, a, public)
+    }
+
+    fn synthesize(&self, (q, a, public): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        let cells = layouter.assign_region(
+            || "squares",
+            |mut region| {
+                Ok((0..4)
+                    .map(|i| {
+                        let x = Fr::from(self.root + i as u64);
+                        region.assign_fixed(q, i, Fr::ONE);
+                        region.assign_advice(a[0], i, Value::known(x));
+                        region.assign_advice(a[1], i, Value::known(x.square())).cell()
+                    })
+                    .collect::<Vec<_>>())
+            },
+        )?;
+        for (i, cell) in cells.iter().enumerate() {
+            layouter.constrain_instance(*cell, public, i);
+        }
         Ok(())
     }
 }

@@ -26,7 +26,14 @@ macro_rules! artifacts {
     };
 }
 
-artifacts![BountyMarket, DatasetRegistry, KeyRegistry, ReleaseVerifier];
+artifacts![
+    BountyMarket,
+    DatasetRegistry,
+    DatasetVerifier,
+    KeyRegistry,
+    ReleaseVerifier,
+    ScoreVerifier
+];
 
 /// Why an artifact does not give what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

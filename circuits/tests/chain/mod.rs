@@ -1,0 +1,160 @@
+//! A chain with the verifier contracts on it.
+
+use revm::context::result::{ExecutionResult, Output};
+use revm::context::{Context, TxEnv};
+use revm::database::{CacheDB, EmptyDB};
+use revm::primitives::{Address, TxKind, hardfork::SpecId};
+use revm::state::{AccountInfo, Bytecode};
+use revm::{DatabaseCommit, ExecuteEvm, MainBuilder, MainContext};
+use sha3::{Digest, Keccak256};
+use zkaggle_circuits::backend::srs::SrsPoints;
+use zkaggle_circuits::evm::code::{Verifier, data_contract};
+use zkaggle_graph::field::{Fr, to_be_bytes};
+
+/// EIP-7825.
+const GAS: u64 = 16_777_216;
+
+pub struct Chain {
+    db: CacheDB<EmptyDB>,
+    nonce: u64,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Returned { data: Vec<u8>, gas: u64 },
+    Reverted(Vec<u8>),
+    Halted(String),
+}
+
+impl Reply {
+    pub fn is_true(&self) -> bool {
+        matches!(self, Self::Returned { data, .. } if data.len() == 32 && data[31] == 1)
+    }
+
+    pub fn gas(&self) -> u64 {
+        match self {
+            Self::Returned { gas, .. } => *gas,
+            other => panic!("no gas: {other:?}"),
+        }
+    }
+}
+
+impl Chain {
+    pub fn new() -> Self {
+        Self {
+            db: CacheDB::default(),
+            nonce: 0,
+        }
+    }
+
+    fn run(&mut self, kind: TxKind, data: Vec<u8>, keep: bool) -> ExecutionResult {
+        let tx = TxEnv {
+            gas_limit: GAS,
+            kind,
+            data: data.into(),
+            nonce: self.nonce,
+            ..Default::default()
+        };
+        let mut evm = Context::mainnet()
+            .with_ref_db(&self.db)
+            .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA))
+            .build_mainnet();
+        let outcome = evm.transact(tx).expect("a transaction the chain takes");
+        if keep {
+            self.nonce += 1;
+            self.db.commit(outcome.state);
+        }
+        outcome.result
+    }
+
+    /// Runs a constructor; the address and the code it left.
+    pub fn deploy(&mut self, creation: Vec<u8>) -> Result<(Address, Vec<u8>), Reply> {
+        match self.run(TxKind::Create, creation, true) {
+            ExecutionResult::Success {
+                output: Output::Create(code, Some(at)),
+                ..
+            } => Ok((at, code.to_vec())),
+            ExecutionResult::Revert { output, .. } => Err(Reply::Reverted(output.to_vec())),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn verifier(&mut self, which: Verifier, srs: &SrsPoints) -> Address {
+        let code = which.code(srs).unwrap();
+        let (at, runtime) = self.deploy(code.creation.clone()).unwrap();
+        assert_eq!(runtime, code.runtime, "the predicted code is the deployed code");
+        at
+    }
+
+    /// Puts data contracts on the chain.
+    pub fn store<'a>(&mut self, chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Address> {
+        chunks
+            .map(|chunk| {
+                let code = data_contract(chunk);
+                assert!(code.len() <= 24_576, "EIP-170");
+                let digest = Keccak256::digest(&code);
+                let at = Address::from_slice(&digest[12..]);
+                let bytecode = Bytecode::new_raw(code.into());
+                let info = AccountInfo {
+                    code_hash: bytecode.hash_slow(),
+                    code: Some(bytecode),
+                    ..Default::default()
+                };
+                self.db.insert_account_info(at, info);
+                at
+            })
+            .collect()
+    }
+
+    pub fn call(&mut self, to: Address, data: Vec<u8>) -> Reply {
+        match self.run(TxKind::Call(to), data, false) {
+            ExecutionResult::Success { output, gas, .. } => Reply::Returned {
+                data: output.into_data().to_vec(),
+                gas: gas.tx_gas_used(),
+            },
+            ExecutionResult::Revert { output, .. } => Reply::Reverted(output.to_vec()),
+            ExecutionResult::Halt { reason, .. } => Reply::Halted(format!("{reason:?}")),
+        }
+    }
+}
+
+/// Calldata of `verify(address[] key, (words) statement, bytes proof)`.
+pub fn verify_call(signature: &str, key: &[Address], statement: &[[u8; 32]], proof: &[u8]) -> Vec<u8> {
+    let word = |v: usize| {
+        let mut w = [0u8; 32];
+        w[24..].copy_from_slice(&(v as u64).to_be_bytes());
+        w
+    };
+    let head = 32 * (2 + statement.len());
+    let mut out = Keccak256::digest(signature)[..4].to_vec();
+    out.extend(word(head));
+    for w in statement {
+        out.extend(w);
+    }
+    out.extend(word(head + 32 * (1 + key.len())));
+    out.extend(word(key.len()));
+    for a in key {
+        out.extend([0u8; 12]);
+        out.extend(a.as_slice());
+    }
+    out.extend(word(proof.len()));
+    out.extend(proof);
+    out.resize(out.len().next_multiple_of(32) + 4, 0);
+    out
+}
+
+pub const SCORE: &str = "verify(address[],(uint256,uint256,uint256,uint256,uint256,uint256),bytes)";
+pub const DATASET: &str = "verify(address[],(bytes32,uint256,uint256),bytes)";
+
+pub fn words(public: &[Fr]) -> Vec<[u8; 32]> {
+    public.iter().map(to_be_bytes).collect()
+}
+
+/// Four public inputs as the statement's three words: the digest's halves are one.
+pub fn dataset_words(public: &[[u8; 32]]) -> Vec<[u8; 32]> {
+    let mut digest = [0u8; 32];
+    digest[..16].copy_from_slice(&public[0][16..]);
+    digest[16..].copy_from_slice(&public[1][16..]);
+    vec![digest, public[2], public[3]]
+}
