@@ -1,0 +1,108 @@
+//! The real accuracy circuit on the EVM: accepted, refused, and what it costs.
+
+mod chain;
+
+use chain::{Chain, SCORE, verify_call, words};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use zkaggle_circuits::accuracy::{ScoreKey, k_for};
+use zkaggle_circuits::backend::srs::Srs;
+use zkaggle_circuits::evm::code::Verifier;
+use zkaggle_circuits::evm::{compile, machine};
+use zkaggle_circuits::statements::accuracy::{AccuracyInstance, AccuracyWitness, instance};
+use zkaggle_graph::commit::Blind;
+use zkaggle_graph::field::Fr;
+use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::weights::Weights;
+
+/// Most gas a score proof may take, calldata and transaction included.
+const BUDGET: u64 = 900_000;
+
+fn graph() -> Graph {
+    let schema = Schema {
+        shape: vec![4],
+        feature_max: 16,
+        classes: 3,
+    };
+    let layers = vec![
+        Layer::Dense { inputs: 4, outputs: 6 },
+        Layer::Relu {
+            width: 6,
+            shift: 4,
+            bits: 9,
+        },
+        Layer::Dense { inputs: 6, outputs: 3 },
+    ];
+    Graph::new(schema, 5, layers).unwrap()
+}
+
+fn witness(graph: &Graph) -> AccuracyWitness {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut bytes = vec![];
+    for (inputs, outputs) in graph.dense() {
+        bytes.extend((0..inputs * outputs).map(|_| rng.gen_range(-20i8..=20) as u8));
+        for _ in 0..outputs {
+            bytes.extend(rng.gen_range(-200i32..200).to_be_bytes());
+        }
+    }
+    let mut shard = vec![];
+    for _ in 0..3 {
+        shard.extend((0..4).map(|_| rng.gen_range(0..=16u8)));
+        shard.push(rng.gen_range(0..3));
+    }
+    AccuracyWitness {
+        weights: Weights::from_bytes(graph, &bytes).unwrap(),
+        blind: Blind::new(Fr::from(9u64)),
+        shard,
+    }
+}
+
+#[test]
+fn a_score_proof_is_accepted_on_chain_within_its_budget() {
+    let g = graph();
+    let srs = Srs::development(k_for(&g).unwrap()).unwrap();
+    let key = ScoreKey::setup(&srs, &g).unwrap();
+    let w = witness(&g);
+    let x = instance(&g, &w, Fr::from(77u64)).unwrap();
+    let proof = key.prove(&srs, &x, &w, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    key.verify(srs.points(), &x, &proof).unwrap();
+    let evm = compile(key.vk()).unwrap();
+    machine::verify(srs.points(), evm.bytes(), &x.public_inputs(), &proof).unwrap();
+
+    let mut chain = Chain::new();
+    let verifier = chain.verifier(Verifier::Score, srs.points());
+    let at = chain.store(evm.chunks());
+    let mut ask = |x: &AccuracyInstance, proof: &[u8]| {
+        chain.call(verifier, verify_call(SCORE, &at, &words(&x.public_inputs()), proof))
+    };
+    let reply = ask(&x, &proof);
+    assert!(reply.is_true(), "{reply:?}");
+    let h = evm.header();
+    println!(
+        "k = {}, {} terms, {} operations, key {} bytes, proof {} bytes: {} gas",
+        h.k,
+        h.terms,
+        4 * (h.words_before + h.words_after),
+        h.key_bytes,
+        h.proof_bytes,
+        reply.gas()
+    );
+    assert!(reply.gas() <= BUDGET, "{} gas", reply.gas());
+
+    // Another entry's context, another score.
+    for other in [
+        AccuracyInstance {
+            ctx: Fr::from(78u64),
+            ..x.clone()
+        },
+        AccuracyInstance {
+            score: x.score + 1,
+            ..x.clone()
+        },
+    ] {
+        assert!(!ask(&other, &proof).is_true());
+    }
+    let mut bad = proof.clone();
+    bad[proof.len() / 2] ^= 1;
+    assert!(!ask(&x, &bad).is_true());
+}
