@@ -4,6 +4,7 @@ use anyhow::Result;
 use rand::rngs::OsRng;
 use std::time::Instant;
 use zkaggle_circuits::backend::groth16::ReleaseKey;
+use zkaggle_circuits::backend::memory;
 use zkaggle_circuits::release::circuit::shape;
 use zkaggle_circuits::statements::release::{open, seal};
 use zkaggle_graph::commit::Blind;
@@ -11,13 +12,6 @@ use zkaggle_graph::field::Fr;
 use zkaggle_graph::graph::{Graph, Layer, Schema};
 use zkaggle_graph::jub::ProviderKey;
 use zkaggle_graph::weights::Weights;
-
-/// Peak resident set in MiB, where the system tells.
-fn peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
-}
 
 fn main() -> Result<()> {
     let schema = Schema {
@@ -67,8 +61,8 @@ fn main() -> Result<()> {
     let t = Instant::now();
     open(&graph, &provider, &x.epk, &x.ctx, &x.model, &ciphertext)?;
     println!("open   {:>8.3} s", t.elapsed().as_secs_f64());
-    if let Some(mib) = peak() {
-        println!("peak   {mib:>8} MiB");
+    if let Ok(bytes) = memory::peak() {
+        println!("peak   {:>8} MiB", bytes >> 20);
     }
     Ok(())
 }

@@ -85,7 +85,13 @@ pub const NAMES: [(&str, &str); 40] = [
 /// When the witness does not hold the class's number of words; [`crate::statements::release::check`]
 /// refuses such a witness by name.
 pub fn assign(class: CapacityClass, x: &ReleaseInstance, w: &ReleaseWitness) -> Assigned {
-    lay_out(Builder::new(&x.public_inputs()), class, w)
+    lay_out(Builder::with_room(&x.public_inputs(), room(class)), class, w)
+}
+
+/// A bound on the variables of a class: 5,000 for the curve, 101 a word for commitment and stream,
+/// and one for the fingerprint; a test holds it against the circuit.
+pub(super) fn room(class: CapacityClass) -> usize {
+    6_000 + 102 * class.words()
 }
 
 pub(super) fn lay_out(mut b: Builder, class: CapacityClass, w: &ReleaseWitness) -> Assigned {

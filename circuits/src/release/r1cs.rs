@@ -275,7 +275,14 @@ pub struct Builder {
 impl Builder {
     /// Starts with the public inputs; input `i` is [`Builder::input`]`(i)`.
     pub fn new(inputs: &[Fr]) -> Self {
-        let mut values = vec![Fr::one()];
+        Self::with_room(inputs, 0)
+    }
+
+    /// As [`Builder::new`], with room for that many variables: values that never move leave no copies
+    /// behind that would not be zeroed.
+    pub fn with_room(inputs: &[Fr], variables: usize) -> Self {
+        let mut values = Vec::with_capacity(variables.max(1 + inputs.len()));
+        values.push(Fr::one());
         values.extend_from_slice(inputs);
         Self {
             part: "",

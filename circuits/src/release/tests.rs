@@ -1,7 +1,7 @@
 //! Soundness of the release circuit: every cell is pinned, every named row can fail, and dishonest
 //! provers are caught by the row that is there for them.
 
-use super::circuit::{NAMES, assign, lay_out, shape};
+use super::circuit::{NAMES, assign, lay_out, room, shape};
 use super::r1cs::{Assigned, Builder, Name};
 use crate::statements::release::{
     Ephemeral, ReleaseError, ReleaseInstance, ReleaseWitness, check, fingerprint, point, seal,
@@ -115,6 +115,11 @@ fn row_counts_are_pinned() {
     ];
     assert_eq!(parts, expected.into_iter().collect());
     assert_eq!((s.rows().len(), s.variables(), s.inputs()), (18_854, 18_934, 8));
+    assert!(
+        (s.variables()..s.variables() + 2_000).contains(&room(CLASS)),
+        "{}",
+        room(CLASS)
+    );
 }
 
 #[test]
@@ -126,7 +131,8 @@ fn the_next_class_is_satisfied_too() {
     let a = assign(CapacityClass::K64, &x, &w);
     assert_eq!(a.first_unsatisfied(), None);
     assert_eq!(c.len(), 2116);
-    assert!(a.system.rows().len() + 9 <= 1 << 18);
+    assert_eq!(a.system.rows().len(), 215_359);
+    assert!(a.system.variables() <= room(CapacityClass::K64));
 }
 
 /// Changes each variable alone, inputs included. Each change must break a row, and together they
@@ -193,7 +199,7 @@ fn each_defining_row_catches_a_forged_value() {
     }
 }
 
-/// Replaces the first variable of the given name's first row with more than a constant in it.
+/// Names that fail when the bit at `position` is replaced by `value`.
 fn forge_bit(x: &ReleaseInstance, w: &ReleaseWitness, position: usize, value: Fr) -> BTreeSet<String> {
     let s = shape(CLASS);
     let row = s

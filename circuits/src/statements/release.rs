@@ -264,7 +264,7 @@ pub fn seal(
             break e;
         }
     };
-    let elements = commit::model_elements(graph, weights, blind);
+    let mut elements = commit::model_elements(graph, weights, blind);
     let witness = ReleaseWitness::from_parts(
         elements[0],
         elements[1],
@@ -272,6 +272,7 @@ pub fn seal(
         blind.clone(),
         Ephemeral::from(&e),
     );
+    elements.zeroize();
     let model = commit::model(graph, weights, blind);
     let epk = e.mul(&jub::base8());
     let ciphertext = encrypt(&witness, &epk, &pk, &ctx, &model);
