@@ -5,7 +5,7 @@
 //! where it must, in `the folds cancel` or in the end of the read sum.
 
 use super::columns::{adv, fix};
-use super::plan::{Plan, Target};
+use super::plan::Plan;
 use super::witness::Grid;
 use crate::gadgets::field::signed;
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -80,10 +80,6 @@ impl Second<'_> {
             self.set(adv::VB, row, before);
             self.set(adv::TB, row, tb);
             self.set(adv::FB, row, sum);
-            debug_assert!(match b.target {
-                Target::Input { layer, input } => i <= self.plan.coefficient(layer, input),
-                Target::Bias => i <= self.plan.bias(),
-            });
             sums.push(sum);
         }
         sums

@@ -4,12 +4,14 @@ use super::circuit::AccuracyCircuit;
 use super::columns::adv;
 use super::plan::{Plan, PlanError};
 use super::witness::first_phase;
-use crate::backend::srs::{Srs, SrsPoints};
-use crate::backend::{Halo2Error, Halo2Key, Halo2Vk, ProofError, halo2};
+use crate::backend::srs::{Srs, SrsKind, SrsPoints};
+use crate::backend::{Halo2Error, Halo2Key, Halo2Vk, ProofError, VkFile, halo2};
+use crate::evm::{self, CompileError, EvmKey};
 use crate::statements::accuracy::{AccuracyError, AccuracyInstance, AccuracyWitness, check};
 use rand::RngCore;
 use std::sync::Arc;
 use zkaggle_graph::graph::Graph;
+use zkaggle_graph::ids::{Role, VkId};
 
 /// Public inputs of the statement.
 pub const INSTANCES: usize = 6;
@@ -34,8 +36,7 @@ pub struct Cost {
     pub k: u32,
     /// Points in a proof.
     pub commitments: usize,
-    /// Estimated peak memory of proving, in bytes: 29 fixed, 23 advice and 14 copy-argument
-    /// columns, each as values, coefficients and (for the key) on a four times larger domain.
+    /// Estimated peak memory of proving, in bytes, keys and SRS included.
     pub memory: u64,
 }
 
@@ -55,8 +56,8 @@ pub fn cost(graph: &Graph) -> Result<Cost, PlanError> {
     })
 }
 
-/// Measured peak memory of a proof over its rows (docs/circuits/accuracy.md).
-const BYTES_PER_ROW: u64 = 24 << 10;
+/// Peak memory of a proof by its rows, as measured at k = 15 (docs/circuits/accuracy.md).
+const BYTES_PER_ROW: u64 = 11 << 10;
 
 /// Smallest k that `graph` fits.
 ///
@@ -110,13 +111,81 @@ impl ScoreKey {
     /// # Errors
     /// [`ProofError`] says which check failed.
     pub fn verify(&self, srs: &SrsPoints, x: &AccuracyInstance, proof: &[u8]) -> Result<(), ProofError> {
-        halo2::verify(srs, self.vk(), &x.public_inputs(), proof)
+        verify(srs, self.vk(), x, proof)
     }
 
     /// The verifying key.
     pub fn vk(&self) -> &Halo2Vk {
         self.key.vk()
     }
+
+    /// The verifying key as a file: with it and the SRS points, [`verify`] needs nothing else.
+    ///
+    /// # Errors
+    /// [`CompileError`] when the key has no EVM form.
+    pub fn file(&self) -> Result<VkFile, CompileError> {
+        let srs_id = self.vk().srs_id();
+        let development = srs_id == SrsPoints::development().id();
+        Ok(VkFile {
+            role: Role::Score,
+            srs_kind: if development {
+                SrsKind::Development
+            } else {
+                SrsKind::Ceremony
+            },
+            srs_id,
+            shape: self.graph().text().into_bytes(),
+            key: self.evm_key()?.into_bytes(),
+            vk: self.vk().to_bytes(),
+        })
+    }
+
+    /// The verifying key as the chain reads it.
+    ///
+    /// # Errors
+    /// [`CompileError`] when the key has no EVM form.
+    pub fn evm_key(&self) -> Result<EvmKey, CompileError> {
+        evm::compile(self.vk())
+    }
+
+    /// The key's identity on chain, under the verifier contract with code hash `cs_id` and with
+    /// `release` as the key that pays its claims.
+    ///
+    /// # Errors
+    /// [`CompileError`] when the key has no EVM form.
+    pub fn vk_id(&self, cs_id: [u8; 32], release: VkId) -> Result<VkId, CompileError> {
+        let key = self.evm_key()?;
+        Ok(VkId::new(
+            Role::Score,
+            cs_id,
+            self.vk().srs_id(),
+            key.bytes(),
+            release.0,
+        ))
+    }
+}
+
+/// Verifies a proof with a verifying key alone.
+///
+/// # Errors
+/// [`ProofError`] says which check failed.
+pub fn verify(srs: &SrsPoints, vk: &Halo2Vk, x: &AccuracyInstance, proof: &[u8]) -> Result<(), ProofError> {
+    halo2::verify(srs, vk, &x.public_inputs(), proof)
+}
+
+/// Reads the verifying key out of a key file. The constraint system is the same for every graph.
+///
+/// # Errors
+/// A sentence on what is wrong with the file.
+pub fn vk_from_file(file: &VkFile) -> Result<Halo2Vk, String> {
+    if file.role != Role::Score {
+        return Err("the key file is not for scores".into());
+    }
+    let vk = Halo2Vk::from_bytes::<AccuracyCircuit>(&file.vk, ())?;
+    if vk.instances() != INSTANCES || vk.srs_id() != file.srs_id {
+        return Err("the key file's parts do not belong together".into());
+    }
+    Ok(vk)
 }
 
 #[cfg(test)]
@@ -213,6 +282,44 @@ mod tests {
             ),
             AccuracyError::Model
         );
+    }
+
+    #[test]
+    fn the_key_file_is_enough_to_verify() {
+        let g = graph(&[5, 2], 2);
+        let srs = Srs::development(k_for(&g).unwrap()).unwrap();
+        let key = ScoreKey::setup(&srs, &g).unwrap();
+        let w = witness(&g, 2, 20, 1);
+        let x = instance(&g, &w, Fr::from(77u64)).unwrap();
+        let proof = key.prove(&srs, &x, &w, ChaCha20Rng::seed_from_u64(5)).unwrap();
+
+        let file = VkFile::from_bytes(&key.file().unwrap().to_bytes()).unwrap();
+        let vk = vk_from_file(&file).unwrap();
+        assert_eq!(verify(srs.points(), &vk, &x, &proof), Ok(()));
+        // What the chain checks: the same key as data, and the same proof.
+        let evm = key.evm_key().unwrap();
+        assert_eq!(file.key, evm.bytes());
+        assert_eq!(
+            evm::machine::verify(srs.points(), evm.bytes(), &x.public_inputs(), &proof),
+            Ok(())
+        );
+        let other = AccuracyInstance {
+            score: x.score + 1,
+            ..x
+        };
+        assert!(evm::machine::verify(srs.points(), evm.bytes(), &other.public_inputs(), &proof).is_err());
+
+        let release = VkId([7; 32]);
+        let id = key.vk_id([1; 32], release).unwrap();
+        assert_ne!(id, key.vk_id([2; 32], release).unwrap());
+        assert_ne!(id, key.vk_id([1; 32], VkId([8; 32])).unwrap());
+
+        let mut wrong = file.clone();
+        wrong.role = Role::Release;
+        assert!(vk_from_file(&wrong).is_err());
+        let mut wrong = file;
+        wrong.srs_id[0] ^= 1;
+        assert!(vk_from_file(&wrong).is_err());
     }
 
     #[test]

@@ -24,6 +24,6 @@ mod witness;
 
 pub use circuit::AccuracyCircuit;
 pub use columns::Columns;
-pub use key::{Cost, INSTANCES, ScoreError, ScoreKey, cost, k_for};
+pub use key::{Cost, INSTANCES, ScoreError, ScoreKey, cost, k_for, verify, vk_from_file};
 pub use plan::{Plan, PlanError};
 pub use witness::{Grid, first_phase};

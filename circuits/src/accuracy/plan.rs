@@ -305,7 +305,7 @@ impl Plan {
         let mut out: Vec<WeightByte> = vec![];
         let mut first_output = 0;
         let mut last_bias = None;
-        for (layer, (inputs, outputs)) in self.graph.dense().enumerate() {
+        for (inputs, outputs) in self.graph.dense() {
             let first = out.len();
             for o in 0..outputs {
                 for j in 0..inputs {
@@ -315,7 +315,6 @@ impl Plan {
                         output: first_output + o,
                         scale: 1,
                         before: (o > 0).then(|| i - inputs),
-                        target: Target::Input { layer, input: j },
                     });
                 }
             }
@@ -327,7 +326,6 @@ impl Plan {
                         output: first_output + o,
                         scale: 1 << (24 - 8 * byte),
                         before: last_bias.replace(i),
-                        target: Target::Bias,
                     });
                 }
             }
@@ -582,15 +580,6 @@ pub struct WeightByte {
     pub scale: i64,
     /// Index of the byte whose running sum it continues.
     pub before: Option<usize>,
-    /// What the running sum is the coefficient of.
-    pub target: Target,
-}
-
-/// What a coefficient multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    Input { layer: usize, input: usize },
-    Bias,
 }
 
 fn hidden(graph: &Graph) -> usize {

@@ -93,3 +93,25 @@ fn one_constraint_system_serves_every_model() {
     assert_eq!(cs.permutation().get_columns().len(), 10);
     assert!(cs.lookups().is_empty());
 }
+
+/// Gates, fixed columns and copies of one graph, as one number: a change here changes every key
+/// and every vkId, so it is made on purpose and with this line.
+#[test]
+fn the_circuit_is_pinned() {
+    use halo2_proofs::halo2curves::ff::PrimeField;
+    use halo2_proofs::plonk::{Circuit, ConstraintSystem};
+    use sha3::{Digest, Keccak256};
+    let mut cs = ConstraintSystem::<Fr>::default();
+    AccuracyCircuit::configure(&mut cs);
+    let plan = Plan::new(&graph(&[4, 6, 3], 5)).unwrap();
+    let mut h = Keccak256::new();
+    h.update(format!("{:?}", cs.pinned()));
+    for x in plan.fixed().iter().flatten() {
+        h.update(x.to_repr());
+    }
+    h.update(format!("{:?}{:?}", plan.copies(), plan.inputs()));
+    assert_eq!(
+        hex::encode(h.finalize()),
+        "6deabfe37686f6456dbd836c13fb5102227684e83ad8a7838eabd83b2b58868a"
+    );
+}
