@@ -1,1 +1,17 @@
-fn main() {}
+//! The `zkaggle` binary: parse, run, exit code.
+
+use clap::Parser;
+use std::process::ExitCode;
+use zkaggle_node::cli::{Cli, run};
+use zkaggle_node::failure::code_of;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::from(code_of(&e) as u8)
+        }
+    }
+}

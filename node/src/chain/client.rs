@@ -1,0 +1,255 @@
+//! An account on a chain: sends transactions under the per-transaction gas cap, waits for receipts,
+//! and turns reverts into the words of the contract that reverted.
+
+use crate::failure::{Code, Failure};
+use alloy::contract::{CallBuilder, CallDecoder};
+use alloy::network::EthereumWallet;
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::rpc::client::RpcClient;
+use alloy::rpc::types::{BlockNumberOrTag, TransactionReceipt, TransactionRequest};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolInterface;
+use alloy::transports::{RpcError, TransportErrorKind};
+use anyhow::{Context, Result, bail};
+use std::time::Duration;
+use zkaggle_bindings::{IBountyMarket, IDatasetRegistry, IKeyRegistry};
+
+/// EIP-7825: no transaction may ask for more gas.
+pub const MAX_TX_GAS: u64 = 16_777_216;
+/// How long a transaction may stay unmined before its sender gives up waiting.
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Chain ids of development chains: time can be moved, development keys are accepted.
+pub const DEVELOPMENT_CHAINS: [u64; 2] = [31_337, 1_337];
+
+/// Whether `id` is a development chain's.
+pub fn is_development(id: u64) -> bool {
+    DEVELOPMENT_CHAINS.contains(&id)
+}
+
+/// A mined transaction.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub hash: B256,
+    pub gas: u64,
+    pub receipt: TransactionReceipt,
+}
+
+/// An account on one chain.
+#[derive(Clone)]
+pub struct Chain {
+    rpc: DynProvider,
+    account: Address,
+    chain_id: u64,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain")
+            .field("chain_id", &self.chain_id)
+            .field("account", &self.account)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// Connects through any alloy client and asks the endpoint for its chain id.
+    ///
+    /// # Errors
+    /// [`Code::Unreachable`] when the endpoint does not answer, [`Code::Refused`] when it is another
+    /// chain than `expected`.
+    pub async fn connect(client: RpcClient, signer: PrivateKeySigner, expected: Option<u64>) -> Result<Self> {
+        let account = signer.address();
+        // A simple nonce manager asks the chain before every transaction: a restarted node cannot
+        // start from a stale count.
+        let rpc = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .with_gas_estimation()
+            .with_simple_nonce_management()
+            .fetch_chain_id()
+            .wallet(EthereumWallet::from(signer))
+            .connect_client(client)
+            .erased();
+        let chain_id = rpc.get_chain_id().await.map_err(|e| {
+            Failure::new(
+                Code::Unreachable,
+                format!("the chain endpoint does not answer: {}", redact(&e)),
+            )
+        })?;
+        if let Some(want) = expected.filter(|w| *w != chain_id) {
+            return Err(Failure::refused(format!(
+                "the endpoint serves chain {chain_id}, the configuration names chain {want}; check chain.id and chain.rpc_url"
+            )));
+        }
+        Ok(Self { rpc, account, chain_id })
+    }
+
+    /// Connects over HTTP.
+    pub async fn connect_http(url: &str, signer: PrivateKeySigner, expected: Option<u64>) -> Result<Self> {
+        let url = url
+            .parse()
+            .map_err(|_| Failure::usage("the chain's RPC URL is not a URL"))?;
+        let client = RpcClient::new_http(url).with_poll_interval(Duration::from_millis(100));
+        Self::connect(client, signer, expected).await
+    }
+
+    pub fn rpc(&self) -> &DynProvider {
+        &self.rpc
+    }
+
+    pub fn account(&self) -> Address {
+        self.account
+    }
+
+    pub fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Timestamp of the pending block: what a transaction sent now would see, in Unix seconds.
+    pub async fn now(&self) -> Result<u64> {
+        let block = self
+            .rpc
+            .get_block_by_number(BlockNumberOrTag::Latest)
+            .await
+            .map_err(unreachable_chain)?
+            .context("the chain has no blocks")?;
+        Ok(block.header.timestamp)
+    }
+
+    pub async fn balance(&self) -> Result<U256> {
+        self.rpc.get_balance(self.account).await.map_err(unreachable_chain)
+    }
+
+    /// keccak256 of the code at `address`; the hash of no code where there is none.
+    pub async fn code_hash(&self, address: Address) -> Result<B256> {
+        Ok(keccak256(
+            self.rpc.get_code_at(address).await.map_err(unreachable_chain)?,
+        ))
+    }
+
+    /// Sends a contract call and waits until it is mined.
+    ///
+    /// It is simulated first, so that a call that would revert costs nothing and names its reason.
+    ///
+    /// # Errors
+    /// The contract's own error by name, or that the gas cap would be exceeded, or that the endpoint
+    /// cannot be reached.
+    pub async fn send<P: Provider, D: CallDecoder + Unpin>(&self, what: &str, call: CallBuilder<P, D>) -> Result<Sent> {
+        self.send_request(what, call.into_transaction_request()).await
+    }
+
+    /// As [`Self::send`], for a raw request.
+    pub async fn send_request(&self, what: &str, request: TransactionRequest) -> Result<Sent> {
+        let request = request.from(self.account);
+        let gas = self
+            .rpc
+            .estimate_gas(request.clone())
+            .await
+            .map_err(|e| explain(&e))
+            .with_context(|| format!("{what} would fail"))?;
+        if gas > MAX_TX_GAS {
+            return Err(Failure::refused(format!(
+                "{what} needs {gas} gas; a transaction may use {MAX_TX_GAS} (EIP-7825)"
+            )));
+        }
+        // The state may move between estimate and inclusion: a tenth more, never over the cap.
+        let limit = (gas + gas / 10 + 10_000).min(MAX_TX_GAS);
+        let pending = self
+            .rpc
+            .send_transaction(request.gas_limit(limit))
+            .await
+            .map_err(|e| explain(&e))
+            .with_context(|| format!("{what}: the transaction was not accepted"))?;
+        let hash = *pending.tx_hash();
+        let receipt = pending
+            .with_timeout(Some(RECEIPT_TIMEOUT))
+            .get_receipt()
+            .await
+            .with_context(|| format!("{what}: transaction {hash} was sent but not seen mined; it may still be"))?;
+        if !receipt.status() {
+            bail!("{what}: transaction {hash} reverted in its block");
+        }
+        Ok(Sent {
+            hash,
+            gas: receipt.gas_used,
+            receipt,
+        })
+    }
+
+    /// Deploys `code` and returns its address.
+    pub async fn create(&self, what: &str, code: Bytes) -> Result<(Address, Sent)> {
+        let sent = self
+            .send_request(what, TransactionRequest::default().into_create_with(code))
+            .await?;
+        let address = sent
+            .receipt
+            .contract_address
+            .with_context(|| format!("{what}: the receipt names no contract"))?;
+        Ok((address, sent))
+    }
+}
+
+trait IntoCreate {
+    fn into_create_with(self, code: Bytes) -> Self;
+}
+
+impl IntoCreate for TransactionRequest {
+    fn into_create_with(self, code: Bytes) -> Self {
+        let mut r = self.input(code.into());
+        r.to = Some(alloy::primitives::TxKind::Create);
+        r
+    }
+}
+
+/// An endpoint's failure without its URL, which may hold an API key.
+pub fn redact(e: &RpcError<TransportErrorKind>) -> String {
+    match e {
+        RpcError::ErrorResp(p) => p.message.to_string(),
+        RpcError::Transport(TransportErrorKind::HttpError(h)) => format!("HTTP status {}", h.status),
+        RpcError::Transport(TransportErrorKind::Custom(_)) => "the connection failed".into(),
+        RpcError::DeserError { .. } => "the answer is not JSON-RPC".into(),
+        RpcError::NullResp => "the answer is empty".into(),
+        _ => "the request failed".into(),
+    }
+}
+
+fn unreachable_chain(e: RpcError<TransportErrorKind>) -> anyhow::Error {
+    Failure::new(Code::Unreachable, format!("the chain endpoint failed: {}", redact(&e)))
+}
+
+/// Puts an RPC error into words: a contract's custom error where there is one.
+pub fn explain(e: &RpcError<TransportErrorKind>) -> anyhow::Error {
+    let RpcError::ErrorResp(payload) = e else {
+        return Failure::new(Code::Unreachable, format!("the chain endpoint failed: {}", redact(e)));
+    };
+    match payload.as_revert_data() {
+        Some(data) => Failure::refused(revert_reason(&data)),
+        None => anyhow::anyhow!("{}", payload.message),
+    }
+}
+
+/// Names the error behind revert data.
+pub fn revert_reason(data: &[u8]) -> String {
+    if let Ok(e) = IBountyMarket::IBountyMarketErrors::abi_decode(data) {
+        return format!("the market refused: {e:?}");
+    }
+    if let Ok(e) = IKeyRegistry::IKeyRegistryErrors::abi_decode(data) {
+        return format!("the key registry refused: {e:?}");
+    }
+    if let Ok(e) = IDatasetRegistry::IDatasetRegistryErrors::abi_decode(data) {
+        return format!("the dataset registry refused: {e:?}");
+    }
+    format!(
+        "reverted with 0x{}",
+        hex::encode(data.get(..data.len().min(68)).unwrap_or(data))
+    )
+}
+
+/// Puts a contract call's error into words.
+pub fn explain_call(e: alloy::contract::Error) -> anyhow::Error {
+    match e {
+        alloy::contract::Error::TransportError(e) => explain(&e),
+        other => anyhow::anyhow!("{other}"),
+    }
+}

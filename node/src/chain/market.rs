@@ -1,0 +1,347 @@
+//! Bounties, entries, boards and claims: typed reads and writes of one deployment.
+
+use super::client::{Chain, Sent, explain_call};
+use super::deployment::Deployment;
+use super::states::Phase;
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::providers::{DynProvider, Provider};
+use alloy::rpc::types::Filter;
+use alloy::sol_types::SolEvent;
+use anyhow::{Context, Result};
+use zkaggle_bindings::IBountyMarket::{self, Bounty, Entry, IBountyMarketInstance, Params, Row};
+use zkaggle_bindings::IDatasetRegistry::IDatasetRegistryInstance;
+use zkaggle_circuits::statements::accuracy::AccuracyInstance;
+use zkaggle_circuits::statements::cid::CidInstance;
+use zkaggle_circuits::statements::release::ReleaseInstance;
+use zkaggle_graph::field::{Fr, to_be_bytes};
+use zkaggle_graph::ids::VkId;
+
+/// A field element as the chain's word.
+pub fn word(x: &Fr) -> U256 {
+    U256::from_be_bytes(to_be_bytes(x))
+}
+
+/// A claim found on chain.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub hunter: Address,
+    pub slot: u8,
+    pub epk: [U256; 2],
+    pub ciphertext: Bytes,
+    pub tx: B256,
+}
+
+/// A results hash as an accepted proof recorded it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardResult {
+    pub shard: u64,
+    pub score: u32,
+    pub results: U256,
+}
+
+/// One deployment seen from one account.
+#[derive(Clone, Debug)]
+pub struct Market {
+    chain: Chain,
+    deployment: Deployment,
+    market: IBountyMarketInstance<DynProvider>,
+    registry: IDatasetRegistryInstance<DynProvider>,
+}
+
+impl Market {
+    /// Checks chain id and code hashes, then binds the contracts.
+    pub async fn open(chain: Chain, deployment: Deployment) -> Result<Self> {
+        deployment.check(&chain).await?;
+        let market = IBountyMarket::new(deployment.address("BountyMarket")?, chain.rpc().clone());
+        let registry =
+            zkaggle_bindings::IDatasetRegistry::new(deployment.address("DatasetRegistry")?, chain.rpc().clone());
+        Ok(Self {
+            chain,
+            deployment,
+            market,
+            registry,
+        })
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    pub fn address(&self) -> Address {
+        *self.market.address()
+    }
+
+    // ------------------------------------------------------------------ reads
+
+    pub async fn count(&self) -> Result<u64> {
+        Ok(self
+            .market
+            .bountyCount()
+            .call()
+            .await
+            .map_err(explain_call)?
+            .saturating_to())
+    }
+
+    pub async fn bounty(&self, id: u64) -> Result<Bounty> {
+        self.market.bountyOf(U256::from(id)).call().await.map_err(explain_call)
+    }
+
+    pub async fn phase(&self, id: u64) -> Result<Phase> {
+        Phase::read(self.market.phaseOf(U256::from(id)).call().await.map_err(explain_call)?)
+    }
+
+    /// An entry as stored; `None` when the slot is empty.
+    pub async fn entry(&self, id: u64, hunter: Address, slot: u8) -> Result<Option<Entry>> {
+        match self.market.entryOf(U256::from(id), hunter, slot).call().await {
+            Ok(e) => Ok(Some(e)),
+            Err(e) if e.as_decoded_error::<IBountyMarket::EntryUnknown>().is_some() => Ok(None),
+            Err(e) => Err(explain_call(e)),
+        }
+    }
+
+    pub async fn board(&self, id: u64) -> Result<Vec<Row>> {
+        self.market.boardOf(U256::from(id)).call().await.map_err(explain_call)
+    }
+
+    pub async fn score_keys(&self, id: u64) -> Result<Vec<VkId>> {
+        let keys = self
+            .market
+            .scoreKeysOf(U256::from(id))
+            .call()
+            .await
+            .map_err(explain_call)?;
+        Ok(keys.into_iter().map(|k| VkId(k.0)).collect())
+    }
+
+    /// Published lengths, and digests (zero before the reveal), in the manifest's order.
+    pub async fn shards(&self, id: u64) -> Result<Vec<(u32, [u8; 32])>> {
+        let s = self
+            .market
+            .shardsOf(U256::from(id))
+            .call()
+            .await
+            .map_err(explain_call)?;
+        Ok(s.lengths.into_iter().zip(s.digests).map(|(l, d)| (l, d.0)).collect())
+    }
+
+    /// End of Prove in Unix seconds; `None` before attestation.
+    pub async fn prove_end(&self, id: u64) -> Result<Option<u64>> {
+        let end: u64 = self
+            .market
+            .proveEndOf(U256::from(id))
+            .call()
+            .await
+            .map_err(explain_call)?
+            .saturating_to();
+        Ok((end != 0).then_some(end))
+    }
+
+    /// Window of the current round of Claim; `None` before Prove has an end.
+    pub async fn round(&self, id: u64) -> Result<Option<(u64, u64)>> {
+        let r = self.market.roundOf(U256::from(id)).call().await.map_err(explain_call)?;
+        let (start, end): (u64, u64) = (r.start.saturating_to(), r.end.saturating_to());
+        Ok((end != 0).then_some((start, end)))
+    }
+
+    /// Wei that this account may withdraw.
+    pub async fn owed(&self) -> Result<U256> {
+        self.market
+            .owedTo(Address::ZERO, self.chain.account())
+            .call()
+            .await
+            .map_err(explain_call)
+    }
+
+    /// Length and commitment of an attested shard.
+    pub async fn attested(&self, vk: VkId, digest: [u8; 32]) -> Result<Option<(u32, U256)>> {
+        let s = self
+            .registry
+            .shard(vk.0.into(), digest.into())
+            .call()
+            .await
+            .map_err(explain_call)?;
+        Ok((s.length != 0).then_some((s.length, s.s)))
+    }
+
+    async fn logs<E: SolEvent>(&self, id: u64) -> Result<Vec<(E, B256)>> {
+        let filter = Filter::new()
+            .address(self.address())
+            .event_signature(E::SIGNATURE_HASH)
+            .topic1(U256::from(id))
+            .from_block(self.deployment.deploy_block);
+        let logs = self
+            .chain
+            .rpc()
+            .get_logs(&filter)
+            .await
+            .map_err(|e| super::client::explain(&e))?;
+        logs.into_iter()
+            .map(|l| {
+                let tx = l.transaction_hash.unwrap_or_default();
+                let decoded = l
+                    .log_decode::<E>()
+                    .with_context(|| format!("an event of bounty {id} is malformed"))?;
+                Ok((decoded.inner.data, tx))
+            })
+            .collect()
+    }
+
+    /// Claims paid so far, in order.
+    pub async fn claims(&self, id: u64) -> Result<Vec<Claim>> {
+        let logs = self.logs::<IBountyMarket::PrizeClaimed>(id).await?;
+        Ok(logs
+            .into_iter()
+            .map(|(e, tx)| Claim {
+                hunter: e.hunter,
+                slot: e.slot,
+                epk: [e.epkX, e.epkY],
+                ciphertext: e.ciphertext,
+                tx,
+            })
+            .collect())
+    }
+
+    /// What accepted proofs of an entry recorded, by shard.
+    pub async fn results(&self, id: u64, hunter: Address, slot: u8) -> Result<Vec<ShardResult>> {
+        let logs = self.logs::<IBountyMarket::ShardProved>(id).await?;
+        let mut out: Vec<ShardResult> = logs
+            .into_iter()
+            .filter(|(e, _)| e.hunter == hunter && e.slot == slot)
+            .map(|(e, _)| ShardResult {
+                shard: e.shard.saturating_to(),
+                score: e.score,
+                results: e.results,
+            })
+            .collect();
+        out.sort_by_key(|r| r.shard);
+        Ok(out)
+    }
+
+    /// Bounties posted by `owner` under a hold-out commitment: how a node that crashed while posting
+    /// finds out whether it did.
+    pub async fn find_posted(&self, owner: Address, holdout: B256) -> Result<Option<u64>> {
+        for id in 1..=self.count().await? {
+            let b = self.bounty(id).await?;
+            if b.owner == owner && b.holdout == holdout {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    // ----------------------------------------------------------------- writes
+
+    /// Posts a bounty; sends the prizes and the bond with it.
+    pub async fn create(&self, params: Params) -> Result<(u64, Sent)> {
+        let value = params
+            .prizes
+            .iter()
+            .fold(U256::from(params.bond), |sum, p| sum + U256::from(*p));
+        let sent = self
+            .chain
+            .send("post the bounty", self.market.create(params).value(value))
+            .await?;
+        let id = sent
+            .receipt
+            .logs()
+            .iter()
+            .find_map(|l| l.log_decode::<IBountyMarket::BountyCreated>().ok())
+            .map(|l| l.inner.data.id.saturating_to())
+            .context("the receipt of create holds no BountyCreated event")?;
+        Ok((id, sent))
+    }
+
+    /// Enters with a hidden commitment.
+    pub async fn commit(&self, id: u64, slot: u8, h: [u8; 32], vk: VkId, payout: Address, stake: U256) -> Result<Sent> {
+        let call = self
+            .market
+            .commit(U256::from(id), slot, h.into(), vk.0.into(), payout)
+            .value(stake);
+        self.chain.send("commit", call).await
+    }
+
+    pub async fn reveal(&self, id: u64, salt: [u8; 32], digests: &[[u8; 32]]) -> Result<Sent> {
+        let digests = digests.iter().map(|d| (*d).into()).collect();
+        self.chain
+            .send("reveal", self.market.reveal(U256::from(id), salt.into(), digests))
+            .await
+    }
+
+    /// Records a shard's CID proof in the dataset registry.
+    pub async fn attest_shard(&self, vk: VkId, x: &CidInstance, proof: &[u8]) -> Result<Sent> {
+        let call = self.registry.attestShard(
+            vk.0.into(),
+            x.digest.into(),
+            x.length,
+            word(&x.shard),
+            Bytes::copy_from_slice(proof),
+        );
+        self.chain.send("attest a shard", call).await
+    }
+
+    pub async fn attest(&self, id: u64) -> Result<Sent> {
+        self.chain
+            .send("attest the dataset", self.market.attest(U256::from(id)))
+            .await
+    }
+
+    /// Proves one shard of this account's entry.
+    pub async fn prove(&self, id: u64, slot: u8, shard: u64, x: &AccuracyInstance, proof: &[u8]) -> Result<Sent> {
+        let call = self.market.prove(
+            U256::from(id),
+            slot,
+            word(&x.model),
+            U256::from(shard),
+            x.score,
+            word(&x.results),
+            Bytes::copy_from_slice(proof),
+        );
+        self.chain.send("prove", call).await
+    }
+
+    /// Claims a prize. The transaction is simulated before anything leaves this machine, and only a
+    /// claim that would succeed is sent: no decryptable ciphertext goes out for nothing.
+    pub async fn claim(&self, id: u64, slot: u8, x: &ReleaseInstance, ciphertext: &[u8], proof: &[u8]) -> Result<Sent> {
+        let call = self.market.claim(
+            U256::from(id),
+            self.chain.account(),
+            slot,
+            word(&x.epk.x),
+            word(&x.epk.y),
+            Bytes::copy_from_slice(ciphertext),
+            Bytes::copy_from_slice(proof),
+        );
+        self.chain.send("claim", call).await
+    }
+
+    pub async fn lapse(&self, id: u64) -> Result<Sent> {
+        self.chain.send("lapse", self.market.lapse(U256::from(id))).await
+    }
+
+    pub async fn timeout(&self, id: u64) -> Result<Sent> {
+        self.chain.send("timeout", self.market.timeout(U256::from(id))).await
+    }
+
+    pub async fn finalize(&self, id: u64) -> Result<Sent> {
+        self.chain.send("finalize", self.market.finalize(U256::from(id))).await
+    }
+
+    pub async fn cancel(&self, id: u64) -> Result<Sent> {
+        self.chain.send("cancel", self.market.cancel(U256::from(id))).await
+    }
+
+    pub async fn refund(&self, id: u64, slot: u8) -> Result<Sent> {
+        self.chain
+            .send("refund", self.market.refund(U256::from(id), self.chain.account(), slot))
+            .await
+    }
+
+    pub async fn withdraw(&self) -> Result<Sent> {
+        self.chain.send("withdraw", self.market.withdraw(Address::ZERO)).await
+    }
+}

@@ -1,0 +1,300 @@
+//! Flags and subcommands.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A peer node for a marketplace of machine-learning models whose scores are proved, not promised.
+///
+/// Exit codes: 0 ok, 1 failed, 2 usage, 3 refused by a check, 4 not found, 5 unreachable.
+#[derive(Debug, Parser)]
+#[command(name = "zkaggle", version, max_term_width = 100)]
+pub struct Cli {
+    /// Print one JSON document on stdout instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more; twice for still more. Logs go to stderr.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play the whole story on this machine, with real proofs.
+    #[command(
+        after_help = "Example:\n  zkaggle demo --dir story\n  zkaggle verify story/proofs/accuracy-hunter-1.proof --keys story/keys"
+    )]
+    Demo(DemoArgs),
+    /// Run a development chain with the contracts deployed.
+    #[command(after_help = "Example:\n  zkaggle devnet --port 8545 --deployment deployment.json")]
+    Devnet(DevnetArgs),
+    /// Make a node's folder: keys and a commented configuration.
+    #[command(after_help = "Example:\n  zkaggle init --dir ~/.zkaggle --password-file pw --role hunter")]
+    Init(InitArgs),
+    /// Run a node until it is told to stop.
+    #[command(after_help = "Example:\n  zkaggle daemon --dir ~/.zkaggle --password-file pw --model digits.zkm")]
+    Daemon(DaemonArgs),
+    /// Turn files into datasets.
+    Dataset(DatasetArgs),
+    /// Turn trained networks into integer models, and evaluate them.
+    Model(ModelArgs),
+    /// Check a proof from its file and the keys folder alone.
+    #[command(after_help = "Example:\n  zkaggle verify story/proofs/release-hunter-1.proof --keys story/keys")]
+    Verify(VerifyArgs),
+    /// Write everything a node needs to claim into one encrypted file.
+    #[command(after_help = "Example:\n  zkaggle backup --dir ~/.zkaggle --password-file pw --out node.backup")]
+    Backup(BackupArgs),
+    /// Make a node's folder from a backup.
+    #[command(after_help = "Example:\n  zkaggle restore --file node.backup --password-file pw --dir ~/.zkaggle")]
+    Restore(RestoreArgs),
+    /// Measure the engine on this machine.
+    #[command(after_help = "Example:\n  zkaggle bench --keys keys accuracy release")]
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder for everything the story leaves behind.
+    #[arg(long, default_value = "zkaggle-demo", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Play on this development chain (anvil) instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub rpc_url: Option<String>,
+    /// Publish and fetch through this Kubo RPC endpoint.
+    #[arg(long, value_name = "URL")]
+    pub ipfs_api: Option<String>,
+    /// Use only the first N samples of the hold-out (at least 64).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=360))]
+    pub samples: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct DevnetArgs {
+    /// Port on the loopback interface; 0 picks one.
+    #[arg(long, default_value_t = 8545)]
+    pub port: u16,
+    /// Write the addresses of the contracts here.
+    #[arg(long, value_name = "FILE")]
+    pub deployment: Option<PathBuf>,
+}
+
+/// Where the password comes from: never from the command line or the environment itself.
+#[derive(Clone, Debug, Args)]
+pub struct PasswordArgs {
+    /// File whose first line is the password.
+    #[arg(long, value_name = "FILE", env = "ZKAGGLE_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The node's folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// What the node is for.
+    #[arg(long, value_enum, default_value_t = RoleArg::Hunter)]
+    pub role: RoleArg,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RoleArg {
+    Provider,
+    Hunter,
+}
+
+#[derive(Debug, Args)]
+pub struct DaemonArgs {
+    /// The node's folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Configuration file; `config.toml` in the folder by default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What the node is for; the configuration's role by default.
+    #[arg(long, value_enum)]
+    pub role: Option<RoleArg>,
+    /// Provider: post and see through this bounty.
+    #[arg(long, value_name = "FILE")]
+    pub bounty: Option<PathBuf>,
+    /// Hunter: enter with this model.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// The chain's JSON-RPC endpoint.
+    #[arg(long, value_name = "URL")]
+    pub rpc_url: Option<String>,
+    /// Addresses of the contracts.
+    #[arg(long, value_name = "FILE")]
+    pub deployment: Option<PathBuf>,
+    /// Peer to connect to, as `/ip4/…/tcp/…/p2p/…`; repeatable.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub peer: Vec<String>,
+    /// End when every bounty this node cares for is over and withdrawn.
+    #[arg(long)]
+    pub until_done: bool,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DatasetArgs {
+    #[command(subcommand)]
+    pub command: DatasetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DatasetCommand {
+    /// Cut records into shards, name each by its CID, write the manifest.
+    ///
+    /// FILE holds records one after another (features as bytes, then a one-byte label), or CSV with
+    /// the label last when it ends in `.csv`.
+    #[command(
+        after_help = "Example:\n  zkaggle dataset import digits-holdout.bin --shape 8,8 --max 16 --classes 10 \\\n    --name \"UCI digits\" --licence \"CC BY 4.0\" --dir ~/.zkaggle --sealed"
+    )]
+    Import(ImportArgs),
+    /// List the shards of a dataset in a node's folder.
+    Show {
+        /// CID of the manifest.
+        cid: String,
+        /// The node's folder.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    pub file: PathBuf,
+    /// Shape of one sample, such as `8,8`.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub shape: Vec<u32>,
+    /// Largest feature value.
+    #[arg(long, default_value_t = 255)]
+    pub max: u8,
+    /// Number of classes.
+    #[arg(long)]
+    pub classes: u16,
+    #[arg(long)]
+    pub name: String,
+    #[arg(long)]
+    pub licence: String,
+    /// The node's folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Keep the blocks to this node until a bounty reveals them.
+    #[arg(long)]
+    pub sealed: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    #[command(subcommand)]
+    pub command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Quantise an ONNX network to int8 and write it as a model file (secret) and an architecture file (public).
+    #[command(
+        after_help = "Example:\n  zkaggle model import digits-mlp.onnx --calibrate digits-train.bin --shape 8,8 --max 16 \\\n    --classes 10 --samples 360 --out digits.zkm --arch digits.arch.json"
+    )]
+    Import(ModelImportArgs),
+    /// Print a model's architecture and identity; no weight is shown.
+    Show {
+        /// Model file (`.zkm`).
+        file: PathBuf,
+    },
+    /// Evaluate a model on records, exactly as it would be proved.
+    Eval {
+        /// Model file (`.zkm`).
+        file: PathBuf,
+        /// Records, in the layout of `dataset import`.
+        #[arg(long, value_name = "FILE")]
+        records: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ModelImportArgs {
+    /// ONNX file.
+    pub file: PathBuf,
+    /// Records to calibrate on: training data, never the hold-out.
+    #[arg(long, value_name = "FILE")]
+    pub calibrate: PathBuf,
+    /// Records to report accuracy on, besides the calibration records.
+    #[arg(long, value_name = "FILE")]
+    pub test: Option<PathBuf>,
+    /// Shape of one sample, such as `8,8`.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub shape: Vec<u32>,
+    /// Largest feature value.
+    #[arg(long, default_value_t = 255)]
+    pub max: u8,
+    /// Number of classes.
+    #[arg(long)]
+    pub classes: u16,
+    /// Most records in a shard the model will be proved on: part of the architecture.
+    #[arg(long)]
+    pub samples: u32,
+    /// Model file to write; it holds the weights.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Architecture file to write, for bounties.
+    #[arg(long, value_name = "FILE")]
+    pub arch: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Proof file.
+    pub file: PathBuf,
+    /// Keys folder.
+    #[arg(long, default_value = "keys", value_name = "DIR")]
+    pub keys: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The node's folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// Backup file.
+    #[arg(long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Folder to make; it must not exist or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure; everything by default.
+    #[arg(value_enum)]
+    pub what: Vec<BenchTarget>,
+    /// Keys folder.
+    #[arg(long, default_value = "keys", value_name = "DIR")]
+    pub keys: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchTarget {
+    /// Accuracy of the digits network on 360 images.
+    Accuracy,
+    /// CID of the 360 images' block.
+    Cid,
+    /// Release of the digits network.
+    Release,
+}

@@ -1,0 +1,153 @@
+//! `zkaggle bench`: the figures of docs/benchmarks.md, on this machine.
+//!
+//! Every figure comes with its CPU time (all threads) beside wall time, and peak memory: wall time on
+//! a shared machine says little.
+
+use super::args::{BenchArgs, BenchTarget};
+use super::output::Output;
+use crate::demo::assets;
+use crate::import::{self, ModelImport};
+use crate::measure::Measure;
+use crate::prover::Prover;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
+use zkaggle_circuits::statements::cid::{self, CidWitness};
+use zkaggle_circuits::statements::release;
+use zkaggle_graph::commit::Blind;
+use zkaggle_graph::field::Fr;
+use zkaggle_graph::jub::ProviderKey;
+use zkaggle_tui::timeline::grouped;
+
+/// One measured step.
+#[derive(Debug, Serialize)]
+struct Figure {
+    what: &'static str,
+    seconds: f64,
+    cpu_seconds: f64,
+    peak_rss_mib: u64,
+    bytes: usize,
+}
+
+/// User and system time of this process, all threads, in seconds.
+fn cpu_seconds() -> f64 {
+    // Linux: fields 14 and 15 of /proc/self/stat, in ticks of 10 ms; the name in field 2 may hold
+    // spaces, so count from its closing parenthesis.
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks: u64 = text
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|f| f.parse::<u64>().ok())
+        .sum();
+    ticks as f64 / 100.0
+}
+
+async fn figure(what: &'static str, work: impl Future<Output = Result<usize>>) -> Result<Figure> {
+    let (measure, cpu) = (Measure::start(), cpu_seconds());
+    let bytes = work.await.context(what)?;
+    Ok(Figure {
+        what,
+        seconds: measure.seconds(),
+        cpu_seconds: cpu_seconds() - cpu,
+        peak_rss_mib: measure.peak_mib(),
+        bytes,
+    })
+}
+
+pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
+    let prover = Prover::open(&args.keys)?;
+    let wants = |t| args.what.is_empty() || args.what.contains(&t);
+    let mut figures = vec![];
+    let schema = assets::schema();
+    let samples = u32::try_from(assets::HOLDOUT.len() / schema.record_bytes()).context("samples")?;
+    let model = import::model(&ModelImport {
+        onnx: assets::MODEL,
+        schema,
+        calibration: assets::TRAIN,
+        samples,
+    })?;
+    let (graph, weights) = (&model.file.graph, &model.file.weights);
+    let blind = Blind::new(Fr::from(7u64));
+    let ctx = Fr::from(1u64);
+
+    if wants(BenchTarget::Cid) {
+        let mut key = None;
+        figures.push(
+            figure("CID key, 23,400 bytes", async {
+                let k = prover.dataset_key(assets::HOLDOUT.len()).await?;
+                let n = k.data.bytes.len();
+                key = Some(k);
+                Ok(n)
+            })
+            .await?,
+        );
+        let key = key.context("no key")?;
+        let x = cid::instance(assets::HOLDOUT)?;
+        let w = CidWitness {
+            bytes: assets::HOLDOUT.to_vec(),
+        };
+        figures.push(
+            figure("CID proof, 23,400 bytes", async {
+                Ok(prover.prove_cid(key, x, w).await?.len())
+            })
+            .await?,
+        );
+    }
+    if wants(BenchTarget::Accuracy) {
+        let mut key = None;
+        figures.push(
+            figure("score key, 64-32-10, 360 images", async {
+                let k = prover.score_key(graph).await?;
+                let n = k.data.bytes.len();
+                key = Some(k);
+                Ok(n)
+            })
+            .await?,
+        );
+        let key = key.context("no key")?;
+        let w = AccuracyWitness {
+            weights: weights.clone(),
+            blind: blind.clone(),
+            shard: assets::HOLDOUT.to_vec(),
+        };
+        let x = accuracy::instance(graph, &w, ctx)?;
+        figures.push(
+            figure("accuracy proof, 64-32-10, 360 images", async {
+                Ok(prover.prove_accuracy(key, x, w).await?.len())
+            })
+            .await?,
+        );
+    }
+    if wants(BenchTarget::Release) {
+        let key = prover.release_key(graph.class()).await?;
+        let pk = ProviderKey::from_uniform(&[5; 64])
+            .context("a key from constant bytes")?
+            .stored();
+        let (x, w, _) = release::seal(graph, weights, &blind, ctx, pk, key.vk_id, &mut rand::rngs::OsRng)?;
+        figures.push(
+            figure("release proof, 4 Ki class", async {
+                Ok(prover.prove_release(key, x, w).await?.len())
+            })
+            .await?,
+        );
+    }
+    let mut text = format!(
+        "{:<40} {:>9} {:>9} {:>9} {:>9}",
+        "what", "seconds", "CPU-s", "peak MiB", "bytes"
+    );
+    for f in &figures {
+        text += &format!(
+            "\n{:<40} {:>9.2} {:>9.2} {:>9} {:>9}",
+            f.what,
+            f.seconds,
+            f.cpu_seconds,
+            grouped(f.peak_rss_mib),
+            grouped(f.bytes as u64)
+        );
+    }
+    out.print(&figures, &text)
+}

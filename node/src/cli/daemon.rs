@@ -1,0 +1,140 @@
+//! `zkaggle daemon`.
+
+use super::args::{DaemonArgs, RoleArg};
+use super::init::password;
+use super::output::Output;
+use crate::bounty_file::BountyFile;
+use crate::chain::client::is_development;
+use crate::chain::market::Market;
+use crate::chain::{Chain, Deployment};
+use crate::failure::Failure;
+use crate::node::{Pace, Role, run as run_node};
+use crate::node_dir::NodeDir;
+use crate::progress::Reporter;
+use crate::prover::Prover;
+use crate::roles::hunter::Hunter;
+use crate::roles::provider::Provider;
+use crate::roles::services::{Peers, Services};
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use zkaggle_config::Config;
+use zkaggle_net::Multiaddr;
+use zkaggle_vault::Keystore;
+use zkaggle_vault::password::Ask;
+
+/// A stop that takes longer than this is cut short: everything that matters is on disk or on chain.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
+    let dir = NodeDir::open(&args.dir)?;
+    let config = Config::load(args.config.as_deref().unwrap_or(&dir.config()))?;
+    let role = args.role.map_or_else(|| role_of(&config), Ok)?;
+    let keystore =
+        Keystore::open(dir.root(), &password(&args.password, Ask::Known)?).context("open the node's seed")?;
+    let seed = keystore.seed().clone();
+
+    let url = match &args.rpc_url {
+        Some(u) => u.clone(),
+        None => config
+            .chain
+            .first_rpc_url()?
+            .context("chain.rpc_url is not set; give --rpc-url or set it")?,
+    };
+    let deployment = match args.deployment.as_ref().or(config.chain.deployment.as_ref()) {
+        Some(path) => Deployment::read(path)?,
+        None => {
+            return Err(Failure::usage(
+                "chain.deployment is not set; give --deployment or set it",
+            ));
+        }
+    };
+    if !is_development(deployment.chain_id) && !config.chain.production_opt_in {
+        return Err(Failure::refused(format!(
+            "chain {} is not a development chain, and this software is unaudited; set chain.production_opt_in = true to accept that",
+            deployment.chain_id
+        )));
+    }
+    let chain = Chain::connect_http(&url, crate::identity::signer(&seed)?, Some(deployment.chain_id)).await?;
+    let account = chain.account();
+    let market = Market::open(chain, deployment).await?;
+    let parse = |a: &String| {
+        a.parse::<Multiaddr>()
+            .map_err(|e| Failure::usage(format!("{a:?} is not a multiaddress: {e}")))
+    };
+    let listen = config.p2p.listen.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let bootstrap = config
+        .p2p
+        .bootstrap
+        .iter()
+        .chain(&args.peer)
+        .map(parse)
+        .collect::<Result<Vec<_>>>()?;
+    let peers = Peers::start(&dir, &seed, &listen, &bootstrap, config.ipfs.kubo_url()).await?;
+    let address = peers.address().await?;
+    let prover = Prover::open(&config.prover.keys_dir_in(dir.root()))?;
+    let who = match role {
+        RoleArg::Provider => "provider",
+        RoleArg::Hunter => "hunter",
+    };
+    let services = Services::new(dir, market, peers.clone(), prover, seed, Reporter::log_only(who));
+    let report = services.report.clone();
+    let policy = match role {
+        RoleArg::Provider => {
+            let path = args.bounty.context("a provider needs a bounty file; give --bounty")?;
+            let (file, graphs) = BountyFile::read(&path)?;
+            Role::Provider(Box::new(Provider::new(services, file, graphs)))
+        }
+        RoleArg::Hunter => Role::Hunter(Box::new(Hunter::new(services, args.model))),
+    };
+    out.print(
+        &json!({ "role": who, "account": account, "peer": address.to_string() }),
+        &format!("{who} {account}\npeer {address}\nready"),
+    )?;
+
+    let stop = stop_signal();
+    let pace = Pace {
+        stop_when_done: args.until_done,
+        ..Pace::daemon()
+    };
+    let mut task = tokio::spawn(run_node(policy, report, pace, stop.clone()));
+    let result = tokio::select! {
+        r = &mut task => r.context("the node panicked")?,
+        () = stop.cancelled() => match tokio::time::timeout(STOP_WITHIN, &mut task).await {
+            Ok(r) => r.context("the node panicked")?,
+            Err(_) => { task.abort(); Ok(()) }
+        },
+    };
+    peers.network.shutdown().await;
+    result
+}
+
+fn role_of(config: &Config) -> Result<RoleArg> {
+    match config.node.role.as_str() {
+        "provider" => Ok(RoleArg::Provider),
+        "hunter" => Ok(RoleArg::Hunter),
+        other => Err(Failure::usage(format!(
+            "node.role is {other:?}; this version runs provider and hunter"
+        ))),
+    }
+}
+
+/// Cancelled on SIGINT or SIGTERM.
+pub fn stop_signal() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let on = stop.clone();
+    tokio::spawn(async move {
+        let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            tracing::warn!("signals cannot be handled here; only a kill stops this process");
+            return;
+        };
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+        on.cancel();
+    });
+    stop
+}

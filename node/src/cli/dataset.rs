@@ -1,0 +1,88 @@
+//! `zkaggle dataset`.
+
+use super::args::{DatasetArgs, DatasetCommand, ImportArgs};
+use super::output::Output;
+use crate::failure::Failure;
+use crate::import;
+use crate::node_dir::NodeDir;
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::path::Path;
+use zkaggle_graph::dataset::{Manifest, parse_cid};
+use zkaggle_graph::graph::Schema;
+use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
+
+pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
+    match args.command {
+        DatasetCommand::Import(a) => import(a, out),
+        DatasetCommand::Show { cid, dir } => show(&cid, &dir, out),
+    }
+}
+
+fn import(args: ImportArgs, out: Output) -> Result<()> {
+    let schema = Schema {
+        shape: args.shape,
+        feature_max: args.max,
+        classes: args.classes,
+    };
+    let bytes = import::records(&args.file, &schema)?;
+    let d = import::dataset(schema, &bytes, &args.name, &args.licence)
+        .with_context(|| format!("import {}", args.file.display()))?;
+    let dir = NodeDir::open(&args.dir)?;
+    let store = DiskBlockstore::open(dir.blocks())?;
+    let visibility = if args.sealed {
+        Visibility::Private
+    } else {
+        Visibility::Public
+    };
+    for (cid, block) in d.blocks() {
+        store.put(&block, visibility)?;
+        store.set_pinned(&cid, true)?;
+    }
+    let shards: Vec<String> = d.shards().iter().map(|s| s.cid.to_string()).collect();
+    let text = format!(
+        "{} records in {} shard(s){}\nmanifest {}\n{}",
+        d.n(),
+        shards.len(),
+        if args.sealed {
+            ", sealed: no peer learns of them before a bounty reveals them"
+        } else {
+            ""
+        },
+        d.manifest().cid(),
+        shards
+            .iter()
+            .map(|s| format!("shard    {s}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    );
+    out.print(
+        &json!({ "manifest": d.manifest().cid().to_string(), "shards": shards, "n": d.n() }),
+        &text,
+    )
+}
+
+fn show(cid: &str, dir: &Path, out: Output) -> Result<()> {
+    let cid = parse_cid(cid)?;
+    let dir = NodeDir::open(dir)?;
+    let store = DiskBlockstore::open(dir.blocks())?;
+    let bytes = store
+        .get(&cid)?
+        .ok_or_else(|| Failure::not_found(format!("manifest {cid} is not in {}", dir.blocks().display())))?;
+    let m = Manifest::from_bytes(&bytes)?;
+    let mut lines = vec![format!("{} ({}), {} records", m.name(), m.licence(), m.n())];
+    let mut rows = vec![];
+    for s in m.shards() {
+        let here = match store.info(&s.cid) {
+            Some(i) if i.visibility == Visibility::Private => "here, sealed",
+            Some(_) => "here",
+            None => "missing",
+        };
+        lines.push(format!("{} {:>8} bytes  {here}", s.cid, s.bytes));
+        rows.push(json!({ "cid": s.cid.to_string(), "bytes": s.bytes, "state": here }));
+    }
+    out.print(
+        &json!({ "name": m.name(), "licence": m.licence(), "n": m.n(), "shards": rows }),
+        &lines.join("\n"),
+    )
+}

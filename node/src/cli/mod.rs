@@ -1,0 +1,66 @@
+//! The command line: one file a subcommand, each a thin layer over the library.
+
+mod args;
+mod backup;
+mod bench;
+mod daemon;
+mod dataset;
+mod demo;
+mod devnet;
+mod init;
+mod model;
+mod output;
+mod verify;
+
+pub use args::Cli;
+use args::Command;
+
+use anyhow::{Context, Result};
+use std::io::IsTerminal;
+
+/// Runs a parsed command line to its end.
+///
+/// # Errors
+/// The command's failure; [`crate::failure::code_of`] gives its exit code.
+pub fn run(cli: Cli) -> Result<()> {
+    log(cli.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the async runtime")?;
+    let out = output::Output::new(cli.json);
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(a) => demo::run(a, out).await,
+            Command::Devnet(a) => devnet::run(a, out).await,
+            Command::Init(a) => init::run(a, out),
+            Command::Daemon(a) => daemon::run(a, out).await,
+            Command::Dataset(a) => dataset::run(a, out).await,
+            Command::Model(a) => model::run(a, out),
+            Command::Verify(a) => verify::run(a, out).await,
+            Command::Backup(a) => backup::backup(a, out),
+            Command::Restore(a) => backup::restore(a, out),
+            Command::Bench(a) => bench::run(a, out).await,
+        }
+    });
+    // A proof under way on a blocking thread must not hold up the exit; it is made again next time.
+    runtime.shutdown_background();
+    result
+}
+
+/// Logs go to stderr, stdout stays machine-readable. `ZKAGGLE_LOG` overrides the level.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "zkaggle=info,zkaggle_node=info,zkaggle_net=info,warn",
+        _ => "zkaggle=debug,zkaggle_node=debug,zkaggle_net=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ZKAGGLE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    // A second initialisation, in tests, is harmless.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+}

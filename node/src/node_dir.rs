@@ -1,0 +1,73 @@
+//! A node's folder.
+
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// Where a node keeps its files; every folder exists and is private to the user.
+#[derive(Clone, Debug)]
+pub struct NodeDir {
+    root: PathBuf,
+}
+
+impl NodeDir {
+    /// Opens or creates the folder tree.
+    pub fn open(root: &Path) -> Result<Self> {
+        let me = Self { root: root.to_owned() };
+        for d in [
+            me.root.clone(),
+            me.records(),
+            me.models(),
+            me.opened(),
+            me.proofs(),
+            me.blocks(),
+        ] {
+            private_dir(&d).with_context(|| format!("create {}", d.display()))?;
+        }
+        Ok(me)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The node's configuration.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// The sealed seed.
+    pub fn seed(&self) -> PathBuf {
+        self.root.join("seed.sealed")
+    }
+
+    /// Checksummed records of entries: part of a backup.
+    pub fn records(&self) -> PathBuf {
+        self.root.join("records")
+    }
+
+    /// Committed models: part of a backup.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
+    /// Models opened from claims.
+    pub fn opened(&self) -> PathBuf {
+        self.root.join("opened")
+    }
+
+    pub fn proofs(&self) -> PathBuf {
+        self.root.join("proofs")
+    }
+
+    pub fn blocks(&self) -> PathBuf {
+        self.root.join("blocks")
+    }
+}
+
+fn private_dir(d: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    if d.is_dir() {
+        return std::fs::set_permissions(d, std::fs::Permissions::from_mode(0o700));
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(d)
+}

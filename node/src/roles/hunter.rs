@@ -1,0 +1,431 @@
+//! The hunter: enters every bounty its model fits, proves what it scores, and claims.
+
+use super::Tick;
+use super::services::Services;
+use crate::chain::market::word;
+use crate::chain::states::{EntryState, Phase};
+use crate::failure::Failure;
+use crate::progress::Cost;
+use crate::proof_file::{ProofFile, Statement};
+use crate::prover::Prover;
+use alloy::primitives::{Address, U256};
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+use zkaggle_bindings::IBountyMarket::{Bounty, Entry};
+use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
+use zkaggle_circuits::statements::release;
+use zkaggle_graph::commit::{self, Blind};
+use zkaggle_graph::dataset::cid::cid_of_digest;
+use zkaggle_graph::field::{Fr, from_be_bytes};
+use zkaggle_graph::graph::Graph;
+use zkaggle_graph::ids::{self, JubPoint};
+use zkaggle_graph::model::ModelFile;
+
+/// This node enters each bounty once.
+const SLOT: u8 = 0;
+
+/// What must survive a crash between commit and claim, besides the seed: which model was committed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryRecord {
+    pub chain_id: u64,
+    pub market: Address,
+    pub bounty: u64,
+    pub slot: u8,
+    /// File name of the committed model inside the node's `models` folder.
+    pub model: String,
+}
+
+impl zkaggle_vault::Record for EntryRecord {
+    const KIND: &'static str = "entry";
+    const VERSION: u32 = 1;
+}
+
+/// Enters bounties with one model.
+#[derive(Debug)]
+pub struct Hunter {
+    services: Services,
+    /// The model to enter with; a node restored from a backup may have none and still claim.
+    model: Option<PathBuf>,
+    /// Bounties that need nothing more from this node.
+    finished: BTreeSet<u64>,
+    /// Bounties this model cannot enter, so that the reason is told once.
+    unfit: BTreeSet<u64>,
+}
+
+impl Hunter {
+    pub fn new(services: Services, model: Option<PathBuf>) -> Self {
+        Self {
+            services,
+            model,
+            finished: BTreeSet::new(),
+            unfit: BTreeSet::new(),
+        }
+    }
+
+    /// Does the next thing that is due on any bounty.
+    pub async fn tick(&mut self) -> Result<Tick> {
+        let count = self.services.market.count().await?;
+        let mut entered = 0;
+        for id in 1..=count {
+            if self.finished.contains(&id) {
+                entered += 1;
+                continue;
+            }
+            match self.bounty(id).await.with_context(|| format!("bounty {id}"))? {
+                Tick::Worked => return Ok(Tick::Worked),
+                Tick::Done => {
+                    self.finished.insert(id);
+                    entered += 1;
+                }
+                Tick::Idle => {}
+            }
+        }
+        if self.services.withdraw_owed().await? {
+            return Ok(Tick::Worked);
+        }
+        Ok(if entered > 0 && self.finished.len() as u64 == count {
+            Tick::Done
+        } else {
+            Tick::Idle
+        })
+    }
+
+    async fn bounty(&mut self, id: u64) -> Result<Tick> {
+        let market = self.services.market.clone();
+        let me = market.chain().account();
+        let b = market.bounty(id).await?;
+        if b.owner == me {
+            return Ok(Tick::Done);
+        }
+        let phase = market.phase(id).await?;
+        let settled = Phase::read(b.settled)? != Phase::None;
+        let Some(entry) = market.entry(id, me, SLOT).await? else {
+            return if phase == Phase::Commit {
+                self.enter(id, &b).await
+            } else {
+                Ok(Tick::Done)
+            };
+        };
+        match EntryState::read(entry.state)? {
+            EntryState::Committed if phase == Phase::Prove => self.prove(id, &b, &entry).await,
+            EntryState::Committed if phase == Phase::Defaulted && !settled => {
+                self.transact("settle a missed deadline", market.timeout(id)).await
+            }
+            EntryState::Committed | EntryState::Ranked if settled => {
+                self.transact("take the stake back", market.refund(id, SLOT)).await
+            }
+            EntryState::Ranked if phase == Phase::Claim => self.claim(id, &b, &entry).await,
+            EntryState::Committed | EntryState::Ranked => Ok(Tick::Idle),
+            _ => Ok(Tick::Done),
+        }
+    }
+
+    async fn transact(&self, name: &str, tx: impl Future<Output = Result<crate::chain::Sent>>) -> Result<Tick> {
+        self.services
+            .report
+            .step(name, None, async { tx.await.map(|s| ((), Cost::gas(s.gas))) })
+            .await?;
+        Ok(Tick::Worked)
+    }
+
+    // ----------------------------------------------------------------- commit
+
+    /// Checks that the model fits before any stake is spent, then commits.
+    async fn enter(&mut self, id: u64, b: &Bounty) -> Result<Tick> {
+        let Some(path) = self.model.clone().filter(|_| !self.unfit.contains(&id)) else {
+            return Ok(Tick::Idle);
+        };
+        let model = ModelFile::read(&path).with_context(|| format!("model file {}", path.display()))?;
+        let graph = &model.graph;
+        if let Err(reason) = self.fits(id, b, graph).await {
+            self.unfit.insert(id);
+            self.services
+                .report
+                .note(format!("bounty {id} is not for this model: {reason:#}"))
+                .await;
+            return Ok(Tick::Idle);
+        }
+        let s = &self.services;
+        let key = s.prover.score_key(graph).await?;
+        Prover::check_development(key.development, s.market.chain().chain_id())?;
+        let entry = s.entry(id, SLOT, key.vk_id);
+        let blind = s.blind(id, SLOT);
+        let c = commit::model(graph, &model.weights, &blind);
+        let h = ids::entry_commitment(&entry.ctx(), &c);
+
+        // The record is on disk before the stake is on chain: a crash in between costs nothing, the
+        // other way round it would cost the claim.
+        let name = format!("bounty-{id}-slot-{SLOT}.zkm");
+        let copy = s.dir.models().join(&name);
+        model
+            .write(&copy)
+            .with_context(|| format!("keep the committed model at {}", copy.display()))?;
+        s.entries()?.put(
+            &record_name(id, SLOT),
+            &EntryRecord {
+                chain_id: s.market.chain().chain_id(),
+                market: s.market.address(),
+                bounty: id,
+                slot: SLOT,
+                model: name,
+            },
+        )?;
+        s.report
+            .step("commit to a hidden model", None, async {
+                let payout = s.market.chain().account();
+                let sent = s
+                    .market
+                    .commit(id, SLOT, h, key.vk_id, payout, U256::from(b.stake))
+                    .await?;
+                Ok(((), Cost::gas(sent.gas)))
+            })
+            .await?;
+        Ok(Tick::Worked)
+    }
+
+    /// Whether a model of this graph can be entered: preflight before the stake.
+    async fn fits(&self, id: u64, b: &Bounty, graph: &Graph) -> Result<()> {
+        let s = &self.services;
+        ensure!(
+            b.schemaId.0 == graph.schema().id(),
+            "its records have another schema than the model's"
+        );
+        for (length, _) in s.market.shards(id).await? {
+            let n = length as usize / graph.schema().record_bytes();
+            ensure!(
+                n <= graph.samples(),
+                "a shard has {n} records, the model proves at most {}",
+                graph.samples()
+            );
+        }
+        let key = s.prover.score_key(graph).await?;
+        ensure!(
+            s.market.score_keys(id).await?.contains(&key.vk_id),
+            "it does not accept the model's key {}",
+            key.vk_id
+        );
+        let balance = s.market.chain().balance().await?;
+        ensure!(
+            balance > U256::from(b.stake),
+            "the account holds {balance} wei, the stake is {}",
+            b.stake
+        );
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------ prove
+
+    /// The model this node committed, checked against the seed and the chain.
+    fn committed(&self, id: u64) -> Result<(ModelFile, Blind)> {
+        let s = &self.services;
+        let record = s
+            .entries()?
+            .get(&record_name(id, SLOT))?
+            .with_context(|| format!("the record of our entry in bounty {id}; restore it from a backup"))?;
+        ensure!(
+            record.chain_id == s.market.chain().chain_id() && record.market == s.market.address(),
+            "the record of our entry in bounty {id} belongs to another market"
+        );
+        let path = s.dir.models().join(&record.model);
+        let model = ModelFile::read(&path).with_context(|| format!("the committed model {}", path.display()))?;
+        Ok((model, s.blind(id, SLOT)))
+    }
+
+    async fn prove(&self, id: u64, b: &Bounty, entry: &Entry) -> Result<Tick> {
+        let s = &self.services;
+        let (model, blind) = self.committed(id)?;
+        let graph = &model.graph;
+        let key = s.prover.score_key(graph).await?;
+        ensure!(
+            entry.vkId.0 == key.vk_id.0,
+            "the entry was committed under key {}, ours is {}",
+            entry.vkId,
+            key.vk_id
+        );
+        let ctx = s.entry(id, SLOT, key.vk_id).ctx();
+        let c = commit::model(graph, &model.weights, &blind);
+        ensure!(
+            entry.h.0 == ids::entry_commitment(&ctx, &c),
+            "model and seed do not open our commitment in bounty {id}; is this the seed that made it?"
+        );
+        let shards = s.market.shards(id).await?;
+        for (j, (length, digest)) in shards.iter().enumerate() {
+            if entry.proved.bit(j) {
+                continue;
+            }
+            let bytes = s
+                .report
+                .step(format!("fetch shard {j} by its CID"), None, async {
+                    let bytes = s.fetch(&cid_of_digest(digest)).await?;
+                    ensure!(
+                        bytes.len() == *length as usize,
+                        "shard {j} has {} bytes, published are {length}",
+                        bytes.len()
+                    );
+                    let cost = Cost::bytes(bytes.len());
+                    Ok((bytes, cost))
+                })
+                .await?;
+            // The commitment on chain was proved from these bytes' CID; ours must be the same.
+            let attested = s
+                .market
+                .attested(ids::VkId(b.datasetVkId.0), *digest)
+                .await?
+                .with_context(|| format!("shard {j} is not attested"))?;
+            ensure!(
+                attested.1 == word(&commit::shard(&bytes)),
+                "the commitment attested for shard {j} is not that of its bytes; the dataset key cannot be trusted"
+            );
+            let w = AccuracyWitness {
+                weights: model.weights.clone(),
+                blind: blind.clone(),
+                shard: bytes,
+            };
+            let x = accuracy::instance(graph, &w, ctx)?;
+            let name = if shards.len() == 1 {
+                format!("accuracy-{}.proof", s.report.who())
+            } else {
+                format!("accuracy-{}-{j}.proof", s.report.who())
+            };
+            let path = s.proof_path(&format!("bounty-{id}"), &name);
+            let statement = Statement::Accuracy {
+                entry: s.entry(id, SLOT, key.vk_id).into(),
+                instance: x.clone(),
+            };
+            let proof = match reusable(&path, &statement) {
+                Some(proof) => proof,
+                None => {
+                    let proof = s
+                        .report
+                        .step(
+                            format!("prove accuracy on {} samples", x.n),
+                            Some(Duration::from_secs(15)),
+                            async {
+                                let p = s.prover.prove_accuracy(key.clone(), x.clone(), w).await?;
+                                let cost = Cost::bytes(p.len());
+                                Ok((p, cost))
+                            },
+                        )
+                        .await?;
+                    let file = ProofFile::new(key.development, key.vk_id, statement, proof.clone());
+                    s.write_proof(&path, &file)?;
+                    proof
+                }
+            };
+            s.report
+                .step("verify the score on chain and rank", None, async {
+                    let sent = s.market.prove(id, SLOT, j as u64, &x, &proof).await?;
+                    Ok(((), Cost::gas(sent.gas).and_bytes(proof.len())))
+                })
+                .await?;
+        }
+        Ok(Tick::Worked)
+    }
+
+    // ------------------------------------------------------------------ claim
+
+    async fn claim(&self, id: u64, b: &Bounty, entry: &Entry) -> Result<Tick> {
+        let s = &self.services;
+        let me = s.market.chain().account();
+        let Some((start, end)) = s.market.round(id).await? else {
+            return Ok(Tick::Idle);
+        };
+        let now = s.market.chain().now().await?;
+        if now < start {
+            return Ok(Tick::Idle);
+        }
+        let board = s.market.board(id).await?;
+        let pending = board
+            .iter()
+            .any(|r| r.prize != u8::MAX && r.state == EntryState::Ranked as u8);
+        if now >= end {
+            // Only a reserve gains from a lapse, and only a round that someone missed can lapse.
+            return if pending {
+                self.transact("end a round that was missed", s.market.lapse(id)).await
+            } else {
+                Ok(Tick::Idle)
+            };
+        }
+        let mine = board.iter().find(|r| r.hunter == me && r.slot == SLOT);
+        if mine.is_none_or(|r| r.prize == u8::MAX) {
+            return Ok(Tick::Idle);
+        }
+
+        let (model, blind) = self.committed(id)?;
+        let graph = &model.graph;
+        let score_key = s.prover.score_key(graph).await?;
+        ensure!(
+            entry.vkId.0 == score_key.vk_id.0,
+            "the entry was committed under key {}",
+            entry.vkId
+        );
+        let key = s.prover.release_key(graph.class()).await?;
+        let ctx = s.entry(id, SLOT, score_key.vk_id).ctx();
+        let pk = JubPoint {
+            x: element(b.pkX)?,
+            y: element(b.pkY)?,
+        };
+        let (x, w, ciphertext) = release::seal(
+            graph,
+            &model.weights,
+            &blind,
+            ctx,
+            pk,
+            key.vk_id,
+            &mut rand::rngs::OsRng,
+        )
+        .context("seal the weights to the provider's key")?;
+        if word(&x.model) != entry.model {
+            bail!("model and seed do not open C as it stands on chain");
+        }
+        let bytes = release::ciphertext_bytes(&ciphertext);
+        let proof = s
+            .report
+            .step(
+                "seal the weights and prove the ciphertext",
+                Some(Duration::from_secs(3)),
+                async {
+                    let p = s.prover.prove_release(key.clone(), x.clone(), w).await?;
+                    let cost = Cost::bytes(bytes.len());
+                    Ok((p, cost))
+                },
+            )
+            .await?;
+        s.report
+            .step("claim the prize", None, async {
+                let sent = s.market.claim(id, SLOT, &x, &bytes, &proof).await?;
+                Ok(((), Cost::gas(sent.gas).and_bytes(bytes.len() + proof.len())))
+            })
+            .await?;
+        // Written after the claim is on chain: before, the file would hold a ciphertext nobody paid for.
+        let statement = Statement::Release {
+            entry: s.entry(id, SLOT, score_key.vk_id).into(),
+            instance: x,
+            ciphertext: bytes,
+        };
+        let file = ProofFile::new(key.development, key.vk_id, statement, proof);
+        let path = s.proof_path(&format!("bounty-{id}"), &format!("release-{}.proof", s.report.who()));
+        s.write_proof(&path, &file)?;
+        Ok(Tick::Worked)
+    }
+}
+
+/// Name of an entry's record.
+pub fn record_name(bounty: u64, slot: u8) -> String {
+    format!("entry-{bounty}-{slot}")
+}
+
+/// A proof made before a crash, if it is for exactly this statement.
+fn reusable(path: &std::path::Path, statement: &Statement) -> Option<Vec<u8>> {
+    let file = ProofFile::read(path).ok()?;
+    (file.statement == *statement).then_some(file.proof)
+}
+
+fn element(v: U256) -> Result<Fr> {
+    from_be_bytes(&v.to_be_bytes())
+        .map_err(|e| Failure::refused(format!("the bounty's encryption key is malformed: {e}")))
+}

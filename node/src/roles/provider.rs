@@ -1,0 +1,505 @@
+//! The provider: proves its data, posts, reveals, attests, and opens what it paid for.
+
+use super::Tick;
+use super::services::Services;
+use crate::bounty_file::{BountyFile, Mode};
+use crate::chain::keys::ensure_registered;
+use crate::chain::market::{Claim, word};
+use crate::chain::states::{self, EntryState, Phase};
+use crate::progress::Cost;
+use crate::proof_file::{ProofFile, Statement};
+use crate::prover::Prover;
+use alloy::primitives::{B256, U256};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use zkaggle_bindings::IBountyMarket::{self, Bounty, Params};
+use zkaggle_circuits::statements::cid::{self, CidWitness};
+use zkaggle_circuits::statements::release;
+use zkaggle_graph::commit;
+use zkaggle_graph::dataset::Dataset;
+use zkaggle_graph::dataset::cid::parse_cid;
+use zkaggle_graph::dataset::manifest::Manifest;
+use zkaggle_graph::eval::evaluate;
+use zkaggle_graph::field::{from_be_bytes, to_be_bytes};
+use zkaggle_graph::graph::Graph;
+use zkaggle_graph::ids::{self, JubPoint};
+use zkaggle_graph::model::ModelFile;
+
+/// What a claim turned out to hold: written beside the opened model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    pub format: String,
+    pub bounty: u64,
+    pub hunter: String,
+    pub slot: u8,
+    /// Correct predictions as proved on chain.
+    pub score_proved: u32,
+    /// Correct predictions of the opened model, evaluated again.
+    pub score_reopened: u32,
+    pub n: u32,
+    /// Whether every shard's results hash opens with the opened model and blind.
+    pub results_match: bool,
+    /// File name of the model beside this report.
+    pub model: String,
+}
+
+/// Posts one bounty and sees it through.
+#[derive(Debug)]
+pub struct Provider {
+    services: Services,
+    file: BountyFile,
+    graphs: Vec<Graph>,
+    id: Option<u64>,
+    opened: BTreeSet<(alloy::primitives::Address, u8)>,
+}
+
+impl Provider {
+    pub fn new(services: Services, file: BountyFile, graphs: Vec<Graph>) -> Self {
+        Self {
+            services,
+            file,
+            graphs,
+            id: None,
+            opened: BTreeSet::new(),
+        }
+    }
+
+    /// The bounty's number, once it is posted.
+    pub fn bounty(&self) -> Option<u64> {
+        self.id
+    }
+
+    /// Does the next thing that is due.
+    pub async fn tick(&mut self) -> Result<Tick> {
+        let dataset = self.dataset().await?;
+        let Some(id) = self.id else {
+            self.post(&dataset).await?;
+            return Ok(Tick::Worked);
+        };
+        let s = self.services.clone();
+        let b = s.market.bounty(id).await?;
+        let phase = s.market.phase(id).await?;
+        let settled = Phase::read(b.settled)? != Phase::None;
+        match phase {
+            Phase::Reveal if self.reveal_open(&b).await? => self.reveal(id, &dataset).await,
+            Phase::Attest => self.attest(id, &b, &dataset).await,
+            Phase::Prove | Phase::Claim | Phase::Closed if self.open_claims(id, &dataset).await? => Ok(Tick::Worked),
+            Phase::Claim => self.close(id).await,
+            _ if settled && s.withdraw_owed().await? => Ok(Tick::Worked),
+            _ if settled => Ok(Tick::Done),
+            Phase::Defaulted => {
+                s.report
+                    .step("settle a missed deadline", None, async {
+                        s.market.timeout(id).await.map(|t| ((), Cost::gas(t.gas)))
+                    })
+                    .await?;
+                Ok(Tick::Worked)
+            }
+            _ => Ok(Tick::Idle),
+        }
+    }
+
+    async fn dataset(&self) -> Result<Dataset> {
+        let cid = parse_cid(&self.file.dataset).context("the bounty file's dataset")?;
+        let bytes = self
+            .services
+            .local(&cid)
+            .await
+            .context("the manifest; import the dataset on this node first")?;
+        let manifest = Manifest::from_bytes(&bytes)?;
+        let mut blocks = vec![];
+        for shard in manifest.shards() {
+            blocks.push(self.services.local(&shard.cid).await?);
+        }
+        Ok(Dataset::assemble(manifest, blocks)?)
+    }
+
+    fn salt(&self) -> [u8; 32] {
+        self.services.holdout_salt(&self.file.label)
+    }
+
+    // ------------------------------------------------------------------- post
+
+    async fn post(&mut self, dataset: &Dataset) -> Result<()> {
+        let s = self.services.clone();
+        let digests = dataset.manifest().digests();
+        let sealed = self.file.mode == Mode::Sealed;
+        let holdout = if sealed {
+            ids::holdout(self.salt(), &digests)
+        } else {
+            [0; 32]
+        };
+        if sealed && let Some(id) = s.market.find_posted(s.market.chain().account(), holdout.into()).await? {
+            s.report
+                .note(format!(
+                    "bounty {id} is already posted under the label {:?}",
+                    self.file.label
+                ))
+                .await;
+            self.id = Some(id);
+            return Ok(());
+        }
+        for g in &self.graphs {
+            ensure!(
+                g.schema() == dataset.schema(),
+                "an architecture takes other records than the dataset holds:\n{}",
+                g.text()
+            );
+        }
+        let longest = dataset.manifest().largest_shard() as usize;
+        let (data_key, keys, score_ids) = s
+            .report
+            .step(
+                "make proving and verifying keys",
+                Some(Duration::from_secs(20)),
+                async {
+                    let data_key = s.prover.dataset_key(longest).await?;
+                    let mut score_ids = vec![];
+                    let mut keys = vec![data_key.data.clone()];
+                    for g in &self.graphs {
+                        let release = s.prover.release_key(g.class()).await?;
+                        let score = s.prover.score_key(g).await?;
+                        Prover::check_development(score.development, s.market.chain().chain_id())?;
+                        keys.push(release.data.clone());
+                        keys.push(score.data.clone());
+                        score_ids.push(B256::from(score.vk_id.0));
+                    }
+                    let bytes = keys.iter().map(|k| k.bytes.len()).sum();
+                    Ok(((data_key, keys, score_ids), Cost::bytes(bytes)))
+                },
+            )
+            .await?;
+        // Proved before a wei is escrowed: an unprovable hold-out would cost the bond.
+        for j in 0..dataset.shards().len() {
+            self.cid_proof(dataset, j).await?;
+        }
+        s.report
+            .step("register the verifying keys", None, async {
+                let mut gas = 0;
+                let mut bytes = 0;
+                for k in &keys {
+                    gas += ensure_registered(s.market.chain(), s.market.deployment(), k).await?;
+                    bytes += k.bytes.len();
+                }
+                Ok(((), Cost::gas(gas).and_bytes(bytes)))
+            })
+            .await?;
+        let params = self
+            .params(dataset, holdout, digests, data_key.vk_id, score_ids)
+            .await?;
+        if !sealed {
+            self.attest_shards(dataset).await?;
+        }
+        let id = s
+            .report
+            .step("post the bounty", None, async {
+                let (id, sent) = s.market.create(params).await?;
+                Ok((id, Cost::gas(sent.gas)))
+            })
+            .await?;
+        self.id = Some(id);
+        s.announce_bounty(id).await;
+        if !sealed {
+            s.release(dataset).await?;
+        }
+        Ok(())
+    }
+
+    async fn params(
+        &self,
+        dataset: &Dataset,
+        holdout: [u8; 32],
+        digests: Vec<[u8; 32]>,
+        data_key: ids::VkId,
+        score_ids: Vec<B256>,
+    ) -> Result<Params> {
+        let f = &self.file;
+        let schema = dataset.schema();
+        let now = self.services.market.chain().now().await?;
+        let key = self.services.provider_key()?.public();
+        let sealed = f.mode == Mode::Sealed;
+        let wei = |w: &zkaggle_config::units::Wei| {
+            u128::from(*w)
+                .try_into()
+                .map_err(|_| crate::failure::Failure::usage("an amount exceeds 2^96 wei"))
+        };
+        let seconds = |s: &zkaggle_config::units::Seconds| -> Result<u32> {
+            u64::from(*s)
+                .try_into()
+                .map_err(|_| crate::failure::Failure::usage("a window exceeds 2^32 seconds"))
+        };
+        Ok(Params {
+            mode: if sealed {
+                states::Mode::Sealed
+            } else {
+                states::Mode::Open
+            } as u8,
+            token: alloy::primitives::Address::ZERO,
+            prizes: f.prizes.iter().map(wei).collect::<Result<_>>()?,
+            bond: wei(&f.bond)?,
+            stake: wei(&f.stake)?,
+            threshold: f.threshold.correct(u32::try_from(dataset.n()).context("samples")?)?,
+            windows: IBountyMarket::Windows {
+                commitEnd: alloy::primitives::aliases::U40::from(now + u64::from(f.windows.commit)),
+                gap: seconds(&f.windows.gap)?,
+                reveal: if sealed { seconds(&f.windows.reveal)? } else { 0 },
+                attest: if sealed { seconds(&f.windows.attest)? } else { 0 },
+                prove: seconds(&f.windows.prove)?,
+                claim: seconds(&f.windows.claim)?,
+            },
+            schema: IBountyMarket::Schema {
+                shape: schema.shape.clone(),
+                featureMax: schema.feature_max,
+                classes: schema.classes,
+            },
+            lengths: dataset.shards().iter().map(|s| s.bytes.len() as u32).collect(),
+            holdout: holdout.into(),
+            digests: if sealed {
+                vec![]
+            } else {
+                digests.into_iter().map(B256::from).collect()
+            },
+            datasetVkId: data_key.0.into(),
+            scoreVkIds: score_ids,
+            pkX: word(&key.x),
+            pkY: word(&key.y),
+            allowed: f.allowed.clone(),
+        })
+    }
+
+    /// The CID proof of shard `j`: from disk if it was made before, otherwise made and kept, private
+    /// to this node until the reveal.
+    async fn cid_proof(&self, dataset: &Dataset, j: usize) -> Result<ProofFile> {
+        let s = &self.services;
+        let shard = &dataset.shards()[j];
+        let longest = dataset.manifest().largest_shard() as usize;
+        let key = s.prover.dataset_key(longest).await?;
+        let x = cid::instance(&shard.bytes)?;
+        let statement = Statement::Cid {
+            cid: shard.cid.to_string(),
+            instance: x.clone(),
+        };
+        let path = s.proof_path(&self.file.label, &format!("cid-{j}.proof"));
+        if let Ok(file) = ProofFile::read(&path)
+            && file.statement == statement
+            && file.vk_id == key.vk_id.0
+        {
+            return Ok(file);
+        }
+        let w = CidWitness {
+            bytes: shard.bytes.clone(),
+        };
+        let proof = s
+            .report
+            .step(
+                format!("prove the CID of shard {j} ({} bytes)", x.length),
+                Some(Duration::from_secs(20)),
+                async {
+                    let p = s.prover.prove_cid(key.clone(), x, w).await?;
+                    let cost = Cost::bytes(p.len());
+                    Ok((p, cost))
+                },
+            )
+            .await?;
+        let file = ProofFile::new(key.development, key.vk_id, statement, proof);
+        s.write_proof(&path, &file)?;
+        Ok(file)
+    }
+
+    // --------------------------------------------------------- reveal, attest
+
+    /// Reveal is valid from commitEnd + gap.
+    async fn reveal_open(&self, b: &Bounty) -> Result<bool> {
+        let start = b.windows.commitEnd.to::<u64>() + u64::from(b.windows.gap);
+        Ok(self.services.market.chain().now().await? >= start)
+    }
+
+    async fn reveal(&self, id: u64, dataset: &Dataset) -> Result<Tick> {
+        let s = &self.services;
+        let salt = self.salt();
+        s.report
+            .step("reveal the hold-out", None, async {
+                let sent = s.market.reveal(id, salt, &dataset.manifest().digests()).await?;
+                Ok(((), Cost::gas(sent.gas)))
+            })
+            .await?;
+        // Only now: before, nobody may learn that these blocks exist.
+        s.release(dataset).await?;
+        Ok(Tick::Worked)
+    }
+
+    async fn attest_shards(&self, dataset: &Dataset) -> Result<()> {
+        let s = &self.services;
+        for j in 0..dataset.shards().len() {
+            let file = self.cid_proof(dataset, j).await?;
+            let Statement::Cid { instance, .. } = &file.statement else {
+                continue;
+            };
+            if s.market
+                .attested(ids::VkId(file.vk_id), instance.digest)
+                .await?
+                .is_some()
+            {
+                continue;
+            }
+            s.report
+                .step(format!("verify the CID proof of shard {j} on chain"), None, async {
+                    let sent = s
+                        .market
+                        .attest_shard(ids::VkId(file.vk_id), instance, &file.proof)
+                        .await?;
+                    Ok(((), Cost::gas(sent.gas).and_bytes(file.proof.len())))
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn attest(&self, id: u64, _b: &Bounty, dataset: &Dataset) -> Result<Tick> {
+        let s = &self.services;
+        // A crash between reveal and release left the blocks sealed; releasing again changes nothing.
+        s.release(dataset).await?;
+        self.attest_shards(dataset).await?;
+        s.report
+            .step("fix the dataset commitment", None, async {
+                let sent = s.market.attest(id).await?;
+                Ok(((), Cost::gas(sent.gas)))
+            })
+            .await?;
+        Ok(Tick::Worked)
+    }
+
+    // ------------------------------------------------------------------- open
+
+    /// Opens every claim not opened yet; whether there was one.
+    async fn open_claims(&mut self, id: u64, dataset: &Dataset) -> Result<bool> {
+        let s = self.services.clone();
+        let mut any = false;
+        for claim in s.market.claims(id).await? {
+            let name = (claim.hunter, claim.slot);
+            let stem = format!("bounty-{id}-{}-{}", claim.hunter, claim.slot);
+            if self.opened.contains(&name) || s.dir.opened().join(format!("{stem}.json")).exists() {
+                self.opened.insert(name);
+                continue;
+            }
+            let report = s
+                .report
+                .step("decrypt the weights and evaluate them again", None, async {
+                    let r = self.open(id, dataset, &claim, &stem).await?;
+                    Ok((r, Cost::bytes(claim.ciphertext.len())))
+                })
+                .await?;
+            s.report
+                .note(format!(
+                    "the opened model scores {} of {}, proved were {}; results hashes {}",
+                    report.score_reopened,
+                    report.n,
+                    report.score_proved,
+                    if report.results_match { "match" } else { "DO NOT MATCH" }
+                ))
+                .await;
+            self.opened.insert(name);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    async fn open(&self, id: u64, dataset: &Dataset, claim: &Claim, stem: &str) -> Result<Opened> {
+        let s = &self.services;
+        let entry = s
+            .market
+            .entry(id, claim.hunter, claim.slot)
+            .await?
+            .with_context(|| format!("the claim of {} belongs to no entry", claim.hunter))?;
+        let mut graph = None;
+        for g in &self.graphs {
+            if s.prover.score_key(g).await?.vk_id.0 == entry.vkId.0 {
+                graph = Some(g);
+            }
+        }
+        let graph = graph.with_context(|| format!("none of our architectures has the key {}", entry.vkId))?;
+        let ctx = ids::Entry {
+            chain_id: s.market.chain().chain_id(),
+            market: s.market.address().into_array(),
+            bounty: id,
+            hunter: claim.hunter.into_array(),
+            slot: claim.slot,
+            vk: ids::VkId(entry.vkId.0),
+        }
+        .ctx();
+        let fr = |v: U256| from_be_bytes(&v.to_be_bytes());
+        let epk = JubPoint {
+            x: fr(claim.epk[0])?,
+            y: fr(claim.epk[1])?,
+        };
+        let c = fr(entry.model)?;
+        let words = release::ciphertext_words(&claim.ciphertext)?;
+        let (weights, blind) = release::open(graph, &s.provider_key()?, &epk, &ctx, &c, &words)?;
+
+        let results = s.market.results(id, claim.hunter, claim.slot).await?;
+        let (mut score, mut n, mut results_match) = (0, 0, results.len() == dataset.shards().len());
+        for (shard, on_chain) in dataset.shards().iter().zip(&results) {
+            let e = evaluate(graph, &weights, &shard.bytes)?;
+            let r = commit::results(graph, &blind, &shard.commitment(), &e.predictions());
+            score += e.accuracy.correct;
+            n += e.accuracy.total;
+            results_match &=
+                U256::from_be_bytes(to_be_bytes(&r)) == on_chain.results && e.accuracy.correct == on_chain.score;
+        }
+        let dir = s.dir.opened();
+        let model = format!("{stem}.zkm");
+        ModelFile {
+            graph: graph.clone(),
+            weights,
+        }
+        .write(&dir.join(&model))?;
+        let report = Opened {
+            format: "zkaggle-opened/1".into(),
+            bounty: id,
+            hunter: claim.hunter.to_string(),
+            slot: claim.slot,
+            score_proved: entry.score,
+            score_reopened: score,
+            n,
+            results_match,
+            model,
+        };
+        let mut text = serde_json::to_string_pretty(&report)?;
+        text.push('\n');
+        crate::files::write_atomic(&dir.join(format!("{stem}.json")), text.as_bytes())?;
+        Ok(report)
+    }
+
+    /// Ends a round that was missed, or closes the bounty when nothing is left to pay.
+    async fn close(&self, id: u64) -> Result<Tick> {
+        let s = &self.services;
+        let Some((start, end)) = s.market.round(id).await? else {
+            return Ok(Tick::Idle);
+        };
+        let now = s.market.chain().now().await?;
+        let board = s.market.board(id).await?;
+        let pending = board
+            .iter()
+            .any(|r| r.prize != u8::MAX && r.state == EntryState::Ranked as u8);
+        if now < start || (pending && now < end) {
+            return Ok(Tick::Idle);
+        }
+        if pending {
+            s.report
+                .step("end a round that was missed", None, async {
+                    s.market.lapse(id).await.map(|t| ((), Cost::gas(t.gas)))
+                })
+                .await?;
+        } else {
+            s.report
+                .step("close the bounty", None, async {
+                    s.market.finalize(id).await.map(|t| ((), Cost::gas(t.gas)))
+                })
+                .await?;
+        }
+        Ok(Tick::Worked)
+    }
+}

@@ -1,0 +1,269 @@
+//! What a role works with: a market, peers and blocks, a prover, secrets, a folder, a reporter.
+
+use super::hunter::EntryRecord;
+use crate::chain::market::Market;
+use crate::node_dir::NodeDir;
+use crate::progress::{Cost, Reporter};
+use crate::proof_file::ProofFile;
+use crate::prover::Prover;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use zkaggle_graph::commit::Blind;
+use zkaggle_graph::dataset::Dataset;
+use zkaggle_graph::ids::{Entry, VkId};
+use zkaggle_graph::jub::ProviderKey;
+use zkaggle_net::{
+    Announcement, Cid, Content, DiskBlockstore, IdentitySeed, KuboClient, Multiaddr, NetConfig, NetEvent, Network,
+    Visibility,
+};
+use zkaggle_vault::Seed;
+use zkaggle_vault::records::Records;
+use zkaggle_vault::seed::{EntryPath, HoldoutPath};
+
+/// A node's peers and blocks.
+#[derive(Clone)]
+pub struct Peers {
+    pub network: Network,
+    pub content: Content,
+}
+
+impl std::fmt::Debug for Peers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peers")
+            .field("peer_id", &self.network.peer_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Peers {
+    /// Starts a swarm over the folder's blockstore. With `kubo`, blocks travel through that endpoint.
+    pub async fn start(
+        dir: &NodeDir,
+        seed: &Seed,
+        listen: &[Multiaddr],
+        bootstrap: &[Multiaddr],
+        kubo: Option<&str>,
+    ) -> Result<Self> {
+        let store = Arc::new(DiskBlockstore::open(dir.blocks())?);
+        let config = NetConfig {
+            listen: listen.to_vec(),
+            bootstrap: bootstrap.to_vec(),
+            ..NetConfig::default()
+        };
+        let identity = IdentitySeed::new(*seed.libp2p_key().expose());
+        let (network, mut events) = Network::start(config, identity, store.clone()).await?;
+        // Hints are only hints: the chain says what to act on, so they are logged and dropped.
+        tokio::spawn(async move {
+            while let Some(e) = events.recv().await {
+                match e {
+                    NetEvent::Announced { author, announcement } => {
+                        tracing::debug!(%author, ?announcement, "announced")
+                    }
+                    NetEvent::PeerBanned(p) => tracing::warn!(peer = %p, "peer banned for misbehaving"),
+                    NetEvent::PeerConnected(p) => tracing::debug!(peer = %p, "connected"),
+                    NetEvent::PeerDisconnected(p) => tracing::debug!(peer = %p, "disconnected"),
+                }
+            }
+        });
+        let content = match kubo {
+            Some(url) => Content::over_kubo(store, KuboClient::new(url)?),
+            None => Content::over_peers(store, network.clone()),
+        };
+        Ok(Self { network, content })
+    }
+
+    /// An address at which this node can be dialled.
+    pub async fn address(&self) -> Result<Multiaddr> {
+        self.network
+            .listen_addrs()
+            .await?
+            .into_iter()
+            .next()
+            .context("the node listens nowhere")
+    }
+}
+
+/// Everything a role works with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Services {
+    pub dir: NodeDir,
+    pub market: Market,
+    pub peers: Peers,
+    pub prover: Arc<Prover>,
+    pub report: Reporter,
+    seed: Arc<Seed>,
+    /// Proof files go here when set, otherwise into the node's folder, a folder a bounty.
+    proofs: Option<PathBuf>,
+}
+
+impl Services {
+    pub fn new(dir: NodeDir, market: Market, peers: Peers, prover: Arc<Prover>, seed: Seed, report: Reporter) -> Self {
+        Self {
+            dir,
+            market,
+            peers,
+            prover,
+            report,
+            seed: Arc::new(seed),
+            proofs: None,
+        }
+    }
+
+    /// Puts all proof files into one folder.
+    pub fn with_proofs(mut self, dir: PathBuf) -> Self {
+        self.proofs = Some(dir);
+        self
+    }
+
+    // ---------------------------------------------------------------- secrets
+
+    /// The identity of an entry of this account.
+    pub fn entry(&self, bounty: u64, slot: u8, vk: VkId) -> Entry {
+        Entry {
+            chain_id: self.market.chain().chain_id(),
+            market: self.market.address().into_array(),
+            bounty,
+            hunter: self.market.chain().account().into_array(),
+            slot,
+            vk,
+        }
+    }
+
+    /// The blind of an entry's model commitment: follows from the seed.
+    pub fn blind(&self, bounty: u64, slot: u8) -> Blind {
+        let path = EntryPath {
+            chain_id: self.market.chain().chain_id(),
+            market: self.market.address().into_array(),
+            bounty,
+            slot,
+        };
+        Blind::from_uniform(self.seed.blind(&path).expose())
+    }
+
+    /// The salt of a sealed hold-out: follows from the seed and the bounty's label.
+    pub fn holdout_salt(&self, label: &str) -> [u8; 32] {
+        let path = HoldoutPath {
+            chain_id: self.market.chain().chain_id(),
+            market: self.market.address().into_array(),
+            label: label.as_bytes(),
+        };
+        *self.seed.holdout_salt(&path).expose()
+    }
+
+    /// The key that claims are encrypted to.
+    pub fn provider_key(&self) -> Result<ProviderKey> {
+        ProviderKey::from_uniform(self.seed.decryption_key().expose())
+            .context("the seed derives no decryption key; make a new seed")
+    }
+
+    // ------------------------------------------------------------------ files
+
+    /// Checksummed records of this node's entries.
+    pub fn entries(&self) -> Result<Records<EntryRecord>> {
+        Ok(Records::open(&self.dir.records())?)
+    }
+
+    /// Where a proof file belongs.
+    pub fn proof_path(&self, scope: &str, name: &str) -> PathBuf {
+        match &self.proofs {
+            Some(dir) => dir.join(name),
+            None => self.dir.proofs().join(scope).join(name),
+        }
+    }
+
+    /// Writes a proof file, whole or not at all, readable by its owner only.
+    pub fn write_proof(&self, path: &Path, file: &ProofFile) -> Result<()> {
+        if let Some(d) = path.parent() {
+            std::fs::create_dir_all(d).with_context(|| format!("create {}", d.display()))?;
+        }
+        crate::files::write_private(path, file.to_json().as_bytes())
+    }
+
+    // ----------------------------------------------------------------- blocks
+
+    /// Keeps a dataset's blocks: sealed until a reveal, or public at once.
+    pub async fn store(&self, dataset: &Dataset, visibility: Visibility) -> Result<()> {
+        for (_, bytes) in dataset.blocks() {
+            match visibility {
+                Visibility::Private => self.peers.content.seal(bytes).await?,
+                Visibility::Public => self.peers.content.publish(bytes).await?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Publishes a sealed dataset and tells peers. Safe to repeat.
+    pub async fn release(&self, dataset: &Dataset) -> Result<()> {
+        for (cid, _) in dataset.blocks() {
+            self.peers.content.release(cid).await?;
+        }
+        let hint = Announcement::DatasetAvailable {
+            manifest: dataset.manifest().cid(),
+            shards: dataset
+                .shards()
+                .iter()
+                .map(|s| s.cid)
+                .take(zkaggle_net::announce::MAX_SHARDS)
+                .collect(),
+        };
+        self.hint(&hint).await;
+        Ok(())
+    }
+
+    /// Tells peers of a bounty.
+    pub async fn announce_bounty(&self, id: u64) {
+        let hint = Announcement::BountyPosted {
+            chain_id: self.market.chain().chain_id(),
+            market: self.market.address().into_array(),
+            bounty: id,
+        };
+        self.hint(&hint).await;
+    }
+
+    async fn hint(&self, a: &Announcement) {
+        // Peers find everything on chain as well: a hint that cannot be sent costs them seconds.
+        if let Err(e) = self.peers.network.announce(a).await {
+            tracing::warn!("peers were not told: {e}");
+        }
+    }
+
+    /// A block that must be on this node.
+    pub async fn local(&self, cid: &Cid) -> Result<Vec<u8>> {
+        let (store, cid) = (self.peers.content.store().clone(), *cid);
+        let found = tokio::task::spawn_blocking(move || store.get(&cid))
+            .await
+            .context("read a block")??;
+        found.with_context(|| format!("block {cid} is not on this node; import the dataset it belongs to"))
+    }
+
+    /// Fetches a block by its CID, verified, from this node's store, its peers or Kubo.
+    pub async fn fetch(&self, cid: &Cid) -> Result<Vec<u8>> {
+        let bytes = tokio::time::timeout(
+            Duration::from_secs(120),
+            self.peers.content.fetch(*cid, &BTreeSet::new()),
+        )
+        .await
+        .with_context(|| format!("no peer delivered block {cid} within two minutes"))??;
+        zkaggle_graph::dataset::cid::verify(cid, &bytes)?;
+        Ok(bytes)
+    }
+
+    // ------------------------------------------------------------------ money
+
+    /// Withdraws what the market owes this account; whether there was anything.
+    pub async fn withdraw_owed(&self) -> Result<bool> {
+        if self.market.owed().await?.is_zero() {
+            return Ok(false);
+        }
+        self.report
+            .step("withdraw", None, async {
+                let sent = self.market.withdraw().await?;
+                Ok(((), Cost::gas(sent.gas)))
+            })
+            .await?;
+        Ok(true)
+    }
+}
