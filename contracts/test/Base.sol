@@ -113,8 +113,34 @@ abstract contract Base {
     }
 
     function holdout(uint256 count) internal view returns (bytes32) {
-        bytes32 all = keccak256(abi.encodePacked(digests(count)));
-        return keccak256(abi.encode(keccak256("zkaggle/v1/HOLDOUT"), salt, all));
+        return holdoutOf(salt, digests(count));
+    }
+
+    // ---------------------------------------- identifiers, written out again
+
+    function holdoutOf(bytes32 salt_, bytes32[] memory d) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("zkaggle/v1/HOLDOUT"), salt_, keccak256(abi.encodePacked(d))));
+    }
+
+    function entryHash(uint256 ctx, uint256 C) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("zkaggle/v1/COMMIT"), ctx, C));
+    }
+
+    function vkIdOf(uint256 role, bytes32 codeHash, bytes32 srs, bytes memory key, bytes32 link)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(keccak256("zkaggle/v1/VK"), role, codeHash, srs, keccak256(key), link));
+    }
+
+    function pointOf(bytes32 vkId, bytes32 ciphertextSha256, ReleaseStatement memory x)
+        internal
+        pure
+        returns (uint256)
+    {
+        bytes memory head = abi.encode(keccak256("zkaggle/v1/Z"), vkId, ciphertextSha256, x.epkX, x.epkY);
+        return uint256(keccak256(bytes.concat(head, abi.encode(x.C, x.pkX, x.pkY, x.ctx)))) % R;
     }
 
     // --------------------------------------------------------------- bounty
@@ -175,14 +201,33 @@ abstract contract Base {
     }
 
     function commitment(uint256 id, uint256 i, uint8 slot) internal view returns (bytes32) {
-        return keccak256(abi.encode(keccak256("zkaggle/v1/COMMIT"), context(id, hunter(i), slot), model(i, slot)));
+        return entryHash(context(id, hunter(i), slot), model(i, slot));
     }
 
     function commit(uint256 id, uint256 i, uint8 slot) internal {
         bytes32 h = commitment(id, i, slot);
         uint256 stake = market.bountyOf(id).stake;
-        vm.prank(hunter(i));
-        market.commit{value: stake}(id, slot, h, scoreVk, payout(i));
+        send(hunter(i), stake, abi.encodeCall(IBountyMarket.commit, (id, slot, h, scoreVk, payout(i))));
+    }
+
+    /// @dev Entries 0 to count - 1, revealed and attested: Prove has begun.
+    function inProve(IBountyMarket.Params memory p, uint256 count) internal returns (uint256 id) {
+        id = create(p);
+        for (uint256 i; i < count; ++i) {
+            commit(id, i, 0);
+        }
+        reveal(id);
+        attest(id);
+    }
+
+    /// @dev Entry i scores `scores[i]`; the first round of Claim has begun.
+    function inClaim(IBountyMarket.Params memory p, uint32[] memory scores) internal returns (uint256 id) {
+        id = inProve(p, scores.length);
+        for (uint256 i; i < scores.length; ++i) {
+            proveAll(id, i, 0, scores[i]);
+        }
+        (uint256 start,) = market.roundOf(id);
+        vm.warp(start);
     }
 
     function commitEnd(uint256 id) internal view returns (uint256) {
@@ -222,10 +267,27 @@ abstract contract Base {
     }
 
     function prove(uint256 id, uint256 i, uint8 slot, uint256 shard, uint32 score) internal {
-        ScoreStatement memory x = scoreStatement(id, i, slot, shard, score);
-        bytes memory proof = scoreProof(x);
-        vm.prank(hunter(i));
-        market.prove(id, slot, x.C, shard, score, x.R, proof);
+        bytes memory data = proveCall(id, slot, shard, scoreStatement(id, i, slot, shard, score));
+        send(hunter(i), 0, data);
+    }
+
+    /// @dev Calldata of a proof that the double accepts for exactly `x`.
+    function proveCall(uint256 id, uint8 slot, uint256 shard, ScoreStatement memory x)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeCall(IBountyMarket.prove, (id, slot, x.C, shard, uint32(x.score), x.R, scoreProof(x)));
+    }
+
+    function send(address caller, uint256 value, bytes memory data) internal {
+        vm.prank(caller);
+        (bool ok, bytes memory got) = address(market).call{value: value}(data);
+        if (!ok) {
+            assembly {
+                revert(add(got, 32), mload(got))
+            }
+        }
     }
 
     /// @dev All shards; `score` is spread over them.
@@ -255,9 +317,7 @@ abstract contract Base {
         x.pkY = PKY;
         x.epkX = 11 + i;
         x.epkY = 12 + i;
-        bytes32 tag = keccak256("zkaggle/v1/Z");
-        bytes memory point = abi.encode(tag, releaseVk, sha256(c), x.epkX, x.epkY, x.C, x.pkX, x.pkY, x.ctx);
-        x.z = uint256(keccak256(point)) % R;
+        x.z = pointOf(releaseVk, sha256(c), x);
         uint256 power = 1;
         for (uint256 k; k < c.length / 32; ++k) {
             uint256 word;
@@ -276,8 +336,18 @@ abstract contract Base {
     /// @dev Relayed: the caller is this contract, the hunter's payout is paid.
     function claim(uint256 id, uint256 i, uint8 slot) internal {
         bytes memory c = ciphertext(i, WORDS);
-        ReleaseStatement memory x = releaseStatement(id, i, slot, c);
-        market.claim(id, hunter(i), slot, x.epkX, x.epkY, c, releaseProof(x));
+        send(address(this), 0, claimCall(id, i, slot, c, releaseStatement(id, i, slot, c)));
+    }
+
+    /// @dev Calldata of a claim whose proof the double accepts for exactly `x`.
+    function claimCall(uint256 id, uint256 i, uint8 slot, bytes memory c, ReleaseStatement memory x)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeCall(
+            IBountyMarket.claim, (id, hunter(i), slot, x.epkX, x.epkY, c, releaseProof(x))
+        );
     }
 
     // ---------------------------------------------------------------- money
@@ -298,7 +368,29 @@ abstract contract Base {
         eq(uint256(market.phaseOf(id)), uint256(p), "phase");
     }
 
-    function refused(bytes4 selector) internal {
-        vm.expectRevert(abi.encodePacked(selector));
+    /// @dev The call fails with exactly this error.
+    function refuses(address caller, uint256 value, bytes memory data, bytes memory expected) internal {
+        refusesAt(address(market), caller, value, data, expected);
+    }
+
+    function refusesAt(address target, address caller, uint256 value, bytes memory data, bytes memory expected)
+        internal
+    {
+        vm.prank(caller);
+        (bool ok, bytes memory got) = target.call{value: value}(data);
+        check(!ok, "accepted");
+        check(keccak256(got) == keccak256(expected), string.concat("another error: ", vm.toString(got)));
+    }
+
+    function err(bytes4 selector) internal pure returns (bytes memory) {
+        return abi.encodePacked(selector);
+    }
+
+    function err(bytes4 selector, uint256 a) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector, a);
+    }
+
+    function err(bytes4 selector, uint256 a, uint256 b) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector, a, b);
     }
 }

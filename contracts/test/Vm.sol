@@ -15,8 +15,6 @@ interface Vm {
     function chainId(uint256 id) external;
     function etch(address account, bytes calldata code) external;
     function store(address account, bytes32 slot, bytes32 value) external;
-    function expectRevert(bytes calldata data) external;
-    function expectRevert() external;
     function readFile(string calldata path) external view returns (string memory);
     function writeFile(string calldata path, string calldata data) external;
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
@@ -26,6 +24,10 @@ interface Vm {
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function toString(uint256 value) external pure returns (string memory);
+    function toString(bytes calldata value) external pure returns (string memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
+    function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function envOr(string calldata name, bool fallback_) external view returns (bool);
     function cool(address target) external;
     function assume(bool condition) external pure;

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {Base} from "./Base.sol";
+import {Vm, vm} from "./Vm.sol";
+
+/// @notice What a bounty must be to be posted.
+contract CreateTest is Base {
+    bytes4 private constant WINDOW = IBountyMarket.WindowInvalid.selector;
+
+    function setUp() public {
+        setUpWorld();
+    }
+
+    function refusesParams(IBountyMarket.Params memory p, bytes memory expected) private {
+        refuses(owner, cost(p), abi.encodeCall(IBountyMarket.create, (p)), expected);
+        eq(market.bountyCount(), 0, "count");
+        eq(address(market).balance, 0, "balance");
+    }
+
+    function window(uint8 which, uint256 length, uint256 least, uint256 most) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(WINDOW, which, length, least, most);
+    }
+
+    function test_create_stores_what_was_posted() public {
+        IBountyMarket.Params memory p = sealedParams();
+        vm.recordLogs();
+        uint256 id = create(p);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        eq(logs.length, 1, "events");
+        check(logs[0].topics[0] == IBountyMarket.BountyCreated.selector, "event");
+        (,,,, IBountyMarket.Params memory seen) =
+            abi.decode(logs[0].data, (bytes32, uint32, uint256, uint256, IBountyMarket.Params));
+        check(keccak256(abi.encode(seen)) == keccak256(abi.encode(p)), "the event carries the parameters");
+
+        eq(id, 1, "first number");
+        IBountyMarket.Bounty memory b = market.bountyOf(id);
+        check(b.owner == owner && b.mode == IBountyMarket.Mode.Sealed, "owner and mode");
+        eq(b.samples, 128, "samples");
+        eq(b.recordBytes, 65, "record");
+        eq(b.shardCount, 2, "shards");
+        eq(b.threshold, 100, "threshold");
+        eq(b.held, 4.4 ether, "held");
+        eq(b.bond, 0.4 ether, "bond");
+        eq(b.stake, 0.06 ether, "stake");
+        check(b.holdout == p.holdout && b.datasetVkId == datasetVk, "hold-out and key");
+        eq(market.prizesOf(id)[1], 1 ether, "prizes");
+        check(market.scoreKeysOf(id)[0] == scoreVk, "score keys");
+        (uint32[] memory lengths, bytes32[] memory d) = market.shardsOf(id);
+        eq(lengths[1], SHARD_BYTES, "lengths");
+        check(d[0] == 0 && d[1] == 0, "no digest before the reveal");
+        eq(create(p), 2, "second number");
+    }
+
+    function test_the_encryption_key_is_stored_times_eight() public {
+        IBountyMarket.Bounty memory b = market.bountyOf(create(sealedParams()));
+        eq(b.pkX, PKX, "x");
+        eq(b.pkY, PKY, "y");
+        // The same key with a point of order 8 added: that part is gone.
+        IBountyMarket.Params memory p = sealedParams();
+        p.pkX = 16043076292270074255274273135565635508596336298608676187653181471694901099226;
+        p.pkY = 20350718411605902158347195185623743981497105114993900143328031478720886515654;
+        b = market.bountyOf(create(p));
+        eq(b.pkX, PKX, "x of a mixed point");
+        eq(b.pkY, PKY, "y of a mixed point");
+    }
+
+    function test_create_refuses_bad_encryption_keys() public {
+        uint256[2][7] memory bad = [
+            [uint256(0), 1], // identity
+            [uint256(0), R - 1], // order 2
+            [18930368022820495955728484915491405972470733850014661777449844430438130630919, uint256(0)], // order 4
+            [
+                17545522957889784193459637215142187266023652151580582754000402781682644312291,
+                17061719626832259898845741003733890968968767993363194771977168648564009544074
+            ], // order 8
+            [B8X, B8Y + 1], // off the curve
+            [B8X + R, B8Y], // not canonical
+            [uint256(0), 0] // off the curve
+        ];
+        for (uint256 i; i < bad.length; ++i) {
+            IBountyMarket.Params memory p = sealedParams();
+            (p.pkX, p.pkY) = (bad[i][0], bad[i][1]);
+            refusesParams(p, err(IBountyMarket.EncryptionKeyInvalid.selector));
+        }
+        IBountyMarket.Params memory q = sealedParams();
+        q.pkY = B8Y + R;
+        refusesParams(q, err(IBountyMarket.EncryptionKeyInvalid.selector));
+    }
+
+    function test_fuzz_create_refuses_points_off_the_curve(uint256 x, uint256 y) public {
+        IBountyMarket.Params memory p = sealedParams();
+        (p.pkX, p.pkY) = (x, y);
+        // A random pair is on the curve with probability 2^-254.
+        refusesParams(p, err(IBountyMarket.EncryptionKeyInvalid.selector));
+    }
+
+    function test_create_refuses_tokens() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.token = address(7);
+        refusesParams(p, err(IBountyMarket.TokenNotSupported.selector, 7));
+    }
+
+    function test_create_refuses_bad_prizes() public {
+        bytes memory e = err(IBountyMarket.PrizesInvalid.selector);
+        IBountyMarket.Params memory p = sealedParams();
+        p.prizes = new uint96[](0);
+        refusesParams(p, e);
+        p.prizes = new uint96[](17);
+        for (uint256 i; i < 17; ++i) {
+            p.prizes[i] = 1;
+        }
+        refusesParams(p, e);
+        p.prizes = new uint96[](2);
+        p.prizes[0] = 1 ether;
+        refusesParams(p, e); // second is zero
+        p.prizes[1] = 1 ether + 1;
+        refusesParams(p, e); // growing
+    }
+
+    function test_create_takes_sixteen_prizes_and_two_hundred_fifty_six_shards() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.prizes = new uint96[](16);
+        for (uint256 i; i < 16; ++i) {
+            p.prizes[i] = 1 ether;
+        }
+        p.bond = 1.6 ether;
+        p.lengths = new uint32[](256);
+        for (uint256 i; i < 256; ++i) {
+            p.lengths[i] = SHARD_BYTES;
+        }
+        p.holdout = holdout(256);
+        uint256 id = create(p);
+        eq(market.bountyOf(id).samples, 256 * 64, "samples");
+        commit(id, 0, 0);
+        uint256 before = gasleft();
+        reveal(id);
+        check(before - gasleft() < 16_777_216, "the largest reveal fits a transaction");
+        attest(id);
+        for (uint256 j; j < 255; ++j) {
+            prove(id, 0, 0, j, 60);
+        }
+        check(market.entryOf(id, hunter(0), 0).state == IBountyMarket.EntryState.Committed, "one shard is missing");
+        prove(id, 0, 0, 255, 60);
+        check(market.entryOf(id, hunter(0), 0).state == IBountyMarket.EntryState.Ranked, "all are in");
+        eq(market.entryOf(id, hunter(0), 0).score, 256 * 60, "sum");
+    }
+
+    function test_create_refuses_a_low_bond_or_stake_and_the_wrong_value() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.bond = 0.4 ether - 1;
+        refusesParams(p, err(IBountyMarket.BondTooLow.selector, 0.4 ether - 1, 0.4 ether));
+        p = sealedParams();
+        p.stake = 0.06 ether - 1;
+        refusesParams(p, err(IBountyMarket.StakeTooLow.selector, 0.06 ether - 1, 0.06 ether));
+        p = sealedParams();
+        bytes memory data = abi.encodeCall(IBountyMarket.create, (p));
+        refuses(owner, 4.4 ether - 1, data, err(IBountyMarket.ValueWrong.selector, 4.4 ether - 1, 4.4 ether));
+        refuses(owner, 4.4 ether + 1, data, err(IBountyMarket.ValueWrong.selector, 4.4 ether + 1, 4.4 ether));
+    }
+
+    function test_bond_and_stake_round_up() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.prizes = new uint96[](1);
+        p.prizes[0] = 101;
+        p.bond = 10;
+        p.stake = 3;
+        refusesParams(p, err(IBountyMarket.BondTooLow.selector, 10, 11));
+        p.bond = 11;
+        p.stake = 2;
+        refusesParams(p, err(IBountyMarket.StakeTooLow.selector, 2, 3));
+    }
+
+    function test_create_refuses_bad_thresholds_and_no_samples() public {
+        bytes4 e = IBountyMarket.ThresholdInvalid.selector;
+        IBountyMarket.Params memory p = sealedParams();
+        p.threshold = 0;
+        refusesParams(p, err(e, 0, 128));
+        p.threshold = 129;
+        refusesParams(p, err(e, 129, 128));
+        p.threshold = 256; // the predecessors' 200 %
+        refusesParams(p, err(e, 256, 128));
+        p = sealedParams();
+        p.lengths = new uint32[](0); // the predecessors' zero files
+        refusesParams(p, err(IBountyMarket.ShardCountInvalid.selector, 0));
+        p.lengths = new uint32[](257);
+        refusesParams(p, err(IBountyMarket.ShardCountInvalid.selector, 257));
+    }
+
+    function test_create_refuses_bad_shard_lengths() public {
+        bytes4 e = IBountyMarket.ShardLengthInvalid.selector;
+        IBountyMarket.Params memory p = sealedParams();
+        p.lengths[1] = 0;
+        refusesParams(p, err(e, 1, 0));
+        p.lengths[1] = 64 * 65 + 1;
+        refusesParams(p, err(e, 1, 64 * 65 + 1));
+        p.lengths[1] = 122_915; // 1,891 records of 65 bytes, above 122,880
+        refusesParams(p, err(e, 1, 122_915));
+    }
+
+    function test_create_refuses_bad_schemas() public {
+        bytes memory e = err(IDatasetRegistry.SchemaInvalid.selector);
+        IBountyMarket.Params memory p = sealedParams();
+        p.schema.shape = new uint32[](0);
+        refusesParams(p, e);
+        p.schema.shape = new uint32[](5);
+        refusesParams(p, e);
+        p = sealedParams();
+        p.schema.shape[0] = 0;
+        refusesParams(p, e);
+        p.schema.shape[0] = type(uint32).max;
+        refusesParams(p, e);
+        p = sealedParams();
+        p.schema.classes = 1;
+        refusesParams(p, e);
+        p.schema.classes = 257;
+        refusesParams(p, e);
+    }
+
+    function test_create_refuses_keys_of_another_role() public {
+        bytes4 e = IBountyMarket.KeyRoleWrong.selector;
+        IBountyMarket.Params memory p = sealedParams();
+        p.datasetVkId = scoreVk;
+        refusesParams(p, err(e, uint256(scoreVk)));
+        p = sealedParams();
+        p.scoreVkIds[0] = releaseVk;
+        refusesParams(p, err(e, uint256(releaseVk)));
+        p.scoreVkIds[0] = bytes32(uint256(5)); // the hunter's own verifier, in the predecessors
+        refusesParams(p, err(e, 5));
+        p.scoreVkIds = new bytes32[](0);
+        refusesParams(p, err(IBountyMarket.KeyCountInvalid.selector, 0));
+        p.scoreVkIds = new bytes32[](9);
+        refusesParams(p, err(IBountyMarket.KeyCountInvalid.selector, 9));
+    }
+
+    function test_create_refuses_mixed_modes() public {
+        bytes memory e = err(IBountyMarket.ModeMismatch.selector);
+        IBountyMarket.Params memory p = sealedParams();
+        p.holdout = 0;
+        refusesParams(p, e);
+        p = sealedParams();
+        p.digests = digests(2);
+        refusesParams(p, e);
+        p = openParams();
+        p.holdout = bytes32(uint256(1));
+        refusesParams(p, e);
+    }
+
+    function test_create_refuses_an_open_bounty_that_is_not_attested() public {
+        IBountyMarket.Params memory p = openParams();
+        bytes4 unknown = IDatasetRegistry.ShardUnknown.selector;
+        refusesParams(p, err(unknown, uint256(datasetVk), uint256(digest(0))));
+        attestShards(2);
+        p.digests = digests(1);
+        refusesParams(p, err(IBountyMarket.DigestsInvalid.selector));
+        p.digests = digests(2);
+        p.digests[1] = digest(0);
+        refusesParams(p, err(IBountyMarket.DigestsInvalid.selector));
+        p = openParams();
+        p.lengths[1] = 2 * SHARD_BYTES;
+        bytes4 e = IBountyMarket.LengthMismatch.selector;
+        refusesParams(p, abi.encodeWithSelector(e, 1, SHARD_BYTES, 2 * SHARD_BYTES));
+        create(openParams());
+    }
+
+    function test_create_refuses_bad_allow_lists() public {
+        bytes memory e = err(IBountyMarket.AllowListInvalid.selector);
+        IBountyMarket.Params memory p = sealedParams();
+        p.allowed = new address[](1);
+        refusesParams(p, e);
+        p.allowed[0] = owner;
+        refusesParams(p, e);
+        p.allowed = new address[](65);
+        refusesParams(p, e);
+    }
+
+    function test_windows_on_a_development_chain() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.windows.commitEnd = uint40(START);
+        refusesParams(p, window(0, 0, 1, 365 days));
+        p.windows.commitEnd = uint40(START + 365 days + 1);
+        refusesParams(p, window(0, 365 days + 1, 1, 365 days));
+        p = sealedParams();
+        p.windows.gap = 1 days + 1;
+        refusesParams(p, window(1, 1 days + 1, 0, 1 days));
+        p = sealedParams();
+        p.windows.reveal = 0;
+        refusesParams(p, window(2, 0, 1, 90 days));
+        p = sealedParams();
+        p.windows.attest = 0;
+        refusesParams(p, window(3, 0, 1, 90 days));
+        p = sealedParams();
+        p.windows.prove = 0;
+        refusesParams(p, window(4, 0, 1, 90 days));
+        p = sealedParams();
+        p.windows.claim = 0;
+        refusesParams(p, window(5, 0, 1, 90 days));
+        p = openParams();
+        p.windows.reveal = 1;
+        refusesParams(p, window(2, 1, 0, 0));
+        p = openParams();
+        p.windows.attest = 1;
+        refusesParams(p, window(3, 1, 0, 0));
+        p = sealedParams();
+        p.windows = IBountyMarket.Windows(uint40(START + 1), 0, 1, 1, 1, 1);
+        create(p);
+    }
+
+    function test_windows_and_samples_on_a_public_chain() public {
+        vm.chainId(1);
+        IBountyMarket.Params memory p = sealedParams();
+        p.windows = IBountyMarket.Windows(uint40(START + 1 hours), 15 minutes, 1 hours, 1 hours, 1 hours, 24 hours);
+        IBountyMarket.Windows memory w = p.windows;
+        p.windows.commitEnd -= 1;
+        refusesParams(p, window(0, 1 hours - 1, 1 hours, 365 days));
+        p.windows.commitEnd += 1;
+        p.windows.gap = w.gap = 15 minutes - 1;
+        refusesParams(p, window(1, 15 minutes - 1, 15 minutes, 1 days));
+        p.windows.gap = 15 minutes;
+        p.windows.reveal = 1 hours - 1;
+        refusesParams(p, window(2, 1 hours - 1, 1 hours, 90 days));
+        p.windows.reveal = 1 hours;
+        p.windows.attest = 1 hours - 1;
+        refusesParams(p, window(3, 1 hours - 1, 1 hours, 90 days));
+        p.windows.attest = 1 hours;
+        p.windows.prove = 1 hours - 1;
+        refusesParams(p, window(4, 1 hours - 1, 1 hours, 90 days));
+        p.windows.prove = 1 hours;
+        p.windows.claim = 24 hours - 1;
+        refusesParams(p, window(5, 24 hours - 1, 24 hours, 90 days));
+        p.windows.claim = 24 hours;
+        p.lengths = new uint32[](1);
+        p.lengths[0] = 63 * 65;
+        p.threshold = 63;
+        refusesParams(p, err(IBountyMarket.TooFewSamples.selector, 63, 64));
+        p.lengths[0] = 64 * 65;
+        create(p);
+    }
+}
