@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {DatasetStatement} from "../src/interfaces/IDatasetVerifier.sol";
+import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {Schema} from "../src/interfaces/IDatasetRegistry.sol";
+import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
+import {Base} from "./Base.sol";
+import {Double} from "./mocks/Verifiers.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice The same numbers as Rust, from tests/vectors/commitments.json. What the contracts show
+/// is compared directly; what only a whole bounty shows goes by Base's formulas, which every other
+/// test here compares with the contracts.
+contract VectorsTest is Base {
+    string private json;
+
+    function setUp() public {
+        setUpWorld();
+        json = vm.readFile("../tests/vectors/commitments.json");
+    }
+
+    function word(string memory key) private view returns (bytes32) {
+        return vm.parseJsonBytes32(json, key);
+    }
+
+    function number(string memory key) private view returns (uint256) {
+        return uint256(word(key));
+    }
+
+    function schemaVector() private view returns (Schema memory s) {
+        uint256[] memory shape = vm.parseJsonUintArray(json, ".schema.value.shape");
+        s.shape = new uint32[](shape.length);
+        for (uint256 i; i < shape.length; ++i) {
+            s.shape[i] = uint32(shape[i]);
+        }
+        s.featureMax = uint8(vm.parseJsonUint(json, ".schema.value.feature_max"));
+        s.classes = uint16(vm.parseJsonUint(json, ".schema.value.classes"));
+    }
+
+    function test_schema_and_dataset() public {
+        (bytes32 schemaId, uint32 record) = datasets.schemaOf(schemaVector());
+        check(schemaId == word(".schema.schemaId"), "schemaId");
+        bytes32[] memory d = new bytes32[](2);
+        for (uint256 j; j < 2; ++j) {
+            string memory path = string.concat(".shards[", vm.toString(j), "]");
+            bytes memory data = vm.parseJsonBytes(json, string.concat(path, ".bytes"));
+            d[j] = word(string.concat(path, ".sha256"));
+            check(sha256(data) == d[j], "digest");
+            DatasetStatement memory x = DatasetStatement(d[j], data.length, number(string.concat(path, ".s")));
+            bytes memory proof = Double.proofOf(keys.key(datasetVk).chunks, abi.encode(x));
+            datasets.attestShard(datasetVk, d[j], uint32(data.length), x.s, proof);
+        }
+        (bytes32 D, uint32 n,) = datasets.datasetOf(datasetVk, schemaId, record, d);
+        eq(n, vm.parseJsonUint(json, ".dataset.n"), "n");
+        check(D == word(".dataset.D"), "D");
+        check(holdoutOf(word(".holdout.salt"), d) == word(".holdout.commitment"), "hold-out");
+    }
+
+    function test_context_and_commitment() public {
+        address there = vm.parseJsonAddress(json, ".entry.market");
+        vm.etch(there, address(market).code);
+        vm.chainId(vm.parseJsonUint(json, ".entry.chainId"));
+        address who = vm.parseJsonAddress(json, ".entry.hunter");
+        uint256 bounty = vm.parseJsonUint(json, ".entry.bounty");
+        uint8 slot = uint8(vm.parseJsonUint(json, ".entry.slot"));
+        uint256 ctx = IBountyMarket(there).contextOf(bounty, who, slot, word(".vk.score.vkId"));
+        eq(ctx, number(".entry.ctx"), "ctx");
+        check(entryHash(ctx, number(".model.C")) == word(".entry.h"), "h");
+    }
+
+    function vk(string memory name) private view {
+        string memory path = string.concat(".vk.", name);
+        bytes32 expected = word(string.concat(path, ".vkId"));
+        bytes32 got = vkIdOf(
+            vm.parseJsonUint(json, string.concat(path, ".role")),
+            word(string.concat(path, ".cs")),
+            word(string.concat(path, ".srs")),
+            vm.parseJsonBytes(json, string.concat(path, ".key")),
+            word(string.concat(path, ".link"))
+        );
+        check(got == expected, name);
+    }
+
+    function test_vk_ids() public view {
+        vk("score");
+        vk("release");
+    }
+
+    function test_release_point() public view {
+        ReleaseStatement memory x;
+        x.ctx = number(".entry.ctx");
+        x.C = number(".model.C");
+        x.pkX = number(".release.pk[0]");
+        x.pkY = number(".release.pk[1]");
+        x.epkX = number(".release.epk[0]");
+        x.epkY = number(".release.epk[1]");
+        bytes32 vkId = word(".vk.release.vkId");
+        eq(pointOf(vkId, word(".release.ciphertext_sha256"), x), number(".release.z"), "z");
+    }
+}
