@@ -22,6 +22,8 @@ if [ -z "$forge" ]; then
   exit 1
 fi
 chmod +x "$forge"
+# A failing sequence kept from an earlier run would replay against other code.
+rm -rf cache/invariant cache/fuzz
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 status=0
