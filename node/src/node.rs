@@ -62,8 +62,8 @@ impl Pace {
 /// Runs `role` until `stop`, or until the pace says it is over.
 ///
 /// A failing tick is reported and tried again later: a peer or an endpoint that is away must not end
-/// a node that holds an unclaimed prize. Stopping waits for the tick under way, so no transaction is
-/// sent and forgotten; a proof under way is dropped with the process and made again at the next start.
+/// a node that holds an unclaimed prize. Stopping drops the tick under way: a transaction that was sent
+/// is found on chain at the next start, and a proof that was not finished is made again.
 ///
 /// # Errors
 /// The last failure, when the pace gives up.

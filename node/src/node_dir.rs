@@ -3,6 +3,9 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+/// Name of a node's configuration in its folder.
+pub const CONFIG_FILE: &str = "config.toml";
+
 /// Where a node keeps its files; every folder exists and is private to the user.
 #[derive(Clone, Debug)]
 pub struct NodeDir {
@@ -32,7 +35,7 @@ impl NodeDir {
 
     /// The node's configuration.
     pub fn config(&self) -> PathBuf {
-        self.root.join("config.toml")
+        self.root.join(CONFIG_FILE)
     }
 
     /// The sealed seed.

@@ -105,6 +105,16 @@ pub enum RoleArg {
     Hunter,
 }
 
+impl RoleArg {
+    /// The role's name in settings and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Hunter => "hunter",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct DaemonArgs {
     /// The node's folder.
@@ -275,6 +285,9 @@ pub struct RestoreArgs {
     /// Folder to make; it must not exist or be empty.
     #[arg(long, value_name = "DIR")]
     pub dir: PathBuf,
+    /// What the node is for, as in `zkaggle init`: the configuration is written new.
+    #[arg(long, value_enum, default_value_t = RoleArg::Hunter)]
+    pub role: RoleArg,
     #[command(flatten)]
     pub password: PasswordArgs,
 }

@@ -1,8 +1,9 @@
 //! `zkaggle backup` and `zkaggle restore`.
 
 use super::args::{BackupArgs, RestoreArgs};
-use super::init::password;
+use super::init::{password, write_config};
 use super::output::Output;
+use crate::node_dir::NodeDir;
 use anyhow::{Context, Result};
 use serde_json::json;
 use zkaggle_vault::password::Ask;
@@ -37,6 +38,7 @@ pub fn restore(args: RestoreArgs, out: Output) -> Result<()> {
     let password = password(&args.password, Ask::Known)?;
     let restored = backup::restore(&args.file, &args.dir, &password, KdfParams::default())
         .with_context(|| format!("restore {}", args.file.display()))?;
+    write_config(&NodeDir::open(&args.dir)?, args.role)?;
     out.print(
         &json!({ "dir": args.dir, "files": restored.files }),
         &format!(

@@ -9,7 +9,7 @@ use crate::chain::market::Market;
 use crate::chain::{Chain, Deployment};
 use crate::failure::Failure;
 use crate::node::{Pace, Role, run as run_node};
-use crate::node_dir::NodeDir;
+use crate::node_dir::{CONFIG_FILE, NodeDir};
 use crate::progress::Reporter;
 use crate::prover::Prover;
 use crate::roles::hunter::Hunter;
@@ -28,11 +28,20 @@ use zkaggle_vault::password::Ask;
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
-    let dir = NodeDir::open(&args.dir)?;
-    let config = Config::load(args.config.as_deref().unwrap_or(&dir.config()))?;
+    let config = Config::load(&args.config.unwrap_or_else(|| args.dir.join(CONFIG_FILE)))?;
     let role = args.role.map_or_else(|| role_of(&config), Ok)?;
-    let keystore =
-        Keystore::open(dir.root(), &password(&args.password, Ask::Known)?).context("open the node's seed")?;
+    let bounty = match role {
+        RoleArg::Provider => {
+            let path = args
+                .bounty
+                .ok_or_else(|| Failure::usage("a provider needs a bounty file; give --bounty"))?;
+            Some(BountyFile::read(&path)?)
+        }
+        RoleArg::Hunter => None,
+    };
+    let keystore = Keystore::open(&args.dir, &password(&args.password, Ask::Known)?).context("open the node's seed")?;
+    // Only now: a mistyped folder must not become a node's.
+    let dir = NodeDir::open(&args.dir)?;
     let seed = keystore.seed().clone();
 
     let url = match &args.rpc_url {
@@ -74,19 +83,12 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     let peers = Peers::start(&dir, &seed, &listen, &bootstrap, config.ipfs.kubo_url()).await?;
     let address = peers.address().await?;
     let prover = Prover::open(&config.prover.keys_dir_in(dir.root()))?;
-    let who = match role {
-        RoleArg::Provider => "provider",
-        RoleArg::Hunter => "hunter",
-    };
+    let who = role.as_str();
     let services = Services::new(dir, market, peers.clone(), prover, seed, Reporter::log_only(who));
     let report = services.report.clone();
-    let policy = match role {
-        RoleArg::Provider => {
-            let path = args.bounty.context("a provider needs a bounty file; give --bounty")?;
-            let (file, graphs) = BountyFile::read(&path)?;
-            Role::Provider(Box::new(Provider::new(services, file, graphs)))
-        }
-        RoleArg::Hunter => Role::Hunter(Box::new(Hunter::new(services, args.model))),
+    let policy = match bounty {
+        Some((file, graphs)) => Role::Provider(Box::new(Provider::new(services, file, graphs))),
+        None => Role::Hunter(Box::new(Hunter::new(services, args.model))),
     };
     out.print(
         &json!({ "role": who, "account": account, "peer": address.to_string() }),

@@ -20,11 +20,8 @@ pub fn run(args: InitArgs, out: Output) -> Result<()> {
     }
     let keystore = Keystore::create(dir.root(), &password, KdfParams::default()).context("make the node's seed")?;
     let account = crate::identity::signer(keystore.seed())?.address();
-    let role = match args.role {
-        RoleArg::Provider => "provider",
-        RoleArg::Hunter => "hunter",
-    };
-    crate::files::write_private(&dir.config(), zkaggle_config::template(role).as_bytes())?;
+    let role = args.role.as_str();
+    write_config(&dir, args.role)?;
     let text = format!(
         "A {role}'s folder is ready at {}.\n\
          Account {account}: send it ether before it commits or posts.\n\
@@ -33,6 +30,11 @@ pub fn run(args: InitArgs, out: Output) -> Result<()> {
         args.dir.display()
     );
     out.print(&json!({ "dir": args.dir, "account": account, "role": role }), &text)
+}
+
+/// Writes the commented configuration of a new or restored node.
+pub fn write_config(dir: &NodeDir, role: RoleArg) -> Result<()> {
+    crate::files::write_private(&dir.config(), zkaggle_config::template(role.as_str()).as_bytes())
 }
 
 /// The password from its file, from the file that `ZKAGGLE_PASSWORD_FILE` names, or asked for on the terminal.

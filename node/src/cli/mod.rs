@@ -10,7 +10,7 @@ mod devnet;
 mod init;
 mod model;
 mod output;
-mod verify;
+pub mod verify;
 
 pub use args::Cli;
 use args::Command;
