@@ -1,0 +1,429 @@
+//! The command line as a user meets it: help, exit codes, and that bad input leaves nothing behind.
+
+mod common;
+
+use common::{asset, finish, import_digits, import_model, init, password, run, zkaggle};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+const USAGE: i32 = 2;
+const REFUSED: i32 = 3;
+const NOT_FOUND: i32 = 4;
+const UNREACHABLE: i32 = 5;
+const RECORD: usize = 65;
+
+/// Every file under `dir` with its content.
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(d) = todo.pop() {
+        for e in std::fs::read_dir(&d).unwrap() {
+            let path = e.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().display().to_string();
+                out.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    out
+}
+
+/// Runs a command that must be refused, and demands that no file under `dir` changed or appeared.
+fn leaves_nothing(dir: &Path, c: &mut Command, code: i32, words: &[&str]) {
+    let before = contents(dir);
+    finish(c).refused(code, words);
+    assert!(contents(dir) == before, "{c:?} left something behind");
+}
+
+// ------------------------------------------------------------------ help, usage
+
+#[test]
+fn every_command_has_help() {
+    let commands: [&[&str]; 17] = [
+        &[],
+        &["demo"],
+        &["devnet"],
+        &["init"],
+        &["daemon"],
+        &["dataset"],
+        &["dataset", "import"],
+        &["dataset", "show"],
+        &["model"],
+        &["model", "import"],
+        &["model", "show"],
+        &["model", "eval"],
+        &["verify"],
+        &["backup"],
+        &["restore"],
+        &["bench"],
+        &["help", "demo"],
+    ];
+    for c in commands {
+        let mut args = c.to_vec();
+        if c.first() != Some(&"help") {
+            args.push("--help");
+        }
+        let done = run(&args).ok();
+        assert!(done.stdout.contains("Usage: zkaggle"), "{done:?}");
+        assert_eq!(done.stderr, "", "{args:?}");
+    }
+    assert!(run(["--version"]).ok().stdout.starts_with("zkaggle "));
+}
+
+#[test]
+fn what_is_no_command_line_is_a_usage_error() {
+    for args in [
+        &[][..],
+        &["frobnicate"],
+        &["verify"],
+        &["demo", "--samples", "63"],
+        &["demo", "--samples", "361"],
+        &["devnet", "--port", "65536"],
+        &["init", "--dir", "x", "--role", "judge"],
+        &["verify", "x", "--no-such-flag"],
+    ] {
+        let done = run(args);
+        assert_eq!(done.code, USAGE, "{args:?}: {done:?}");
+        assert!(!done.stderr.is_empty());
+    }
+}
+
+// --------------------------------------------------------------------- datasets
+
+#[test]
+fn records_are_imported_or_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let records = std::fs::read(asset("digits-holdout.bin")).unwrap();
+    let good = &records[..70 * RECORD];
+
+    std::fs::write(at("good.bin"), good).unwrap();
+    let done = finish(&mut import_digits(&at("good.bin"), &at("node"))).ok().json();
+    assert_eq!(done["n"], 70);
+    let manifest = done["manifest"].as_str().unwrap().to_owned();
+    let shown = finish(
+        zkaggle()
+            .args(["--json", "dataset", "show", &manifest, "--dir"])
+            .arg(at("node")),
+    );
+    let shown = shown.ok().json();
+    assert_eq!(shown["shards"][0]["state"], "here, sealed");
+    assert_eq!(shown["shards"][0]["bytes"], 70 * RECORD);
+    // The same records again are the same dataset.
+    assert_eq!(
+        finish(&mut import_digits(&at("good.bin"), &at("node"))).ok().json(),
+        done
+    );
+    // A digit of a CID is a check digit of nothing: another CID is not found, no CID is refused.
+    let other = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+    finish(zkaggle().args(["dataset", "show", other, "--dir"]).arg(at("node"))).refused(NOT_FOUND, &[other]);
+    let none = finish(zkaggle().args(["dataset", "show", "bafy!", "--dir"]).arg(at("node")));
+    assert_ne!(none.code, 0, "{none:?}");
+
+    let mut pixel = good.to_vec();
+    pixel[2 * RECORD + 3] = 17;
+    let mut label = good.to_vec();
+    label[5 * RECORD + 64] = 10;
+    let node = at("never");
+    for (name, bytes, words) in [
+        ("short.bin", &good[..good.len() - 1], &["65"][..]),
+        ("empty.bin", &[], &["short"][..0]),
+        ("pixel.bin", &pixel[..], &["17"]),
+        ("label.bin", &label[..], &["10"]),
+        ("text.csv", b"1,2,3\n", &["csv"]),
+    ] {
+        std::fs::write(at(name), bytes).unwrap();
+        let before = contents(folder.path());
+        let done = finish(&mut import_digits(&at(name), &node));
+        assert_ne!(done.code, 0, "{name}: {done:?}");
+        assert!(done.stderr.contains(name), "{done:?}");
+        for w in words {
+            assert!(done.stderr.contains(w), "no {w:?} in {done:?}");
+        }
+        assert!(contents(folder.path()) == before, "{name} left something behind");
+    }
+    leaves_nothing(
+        folder.path(),
+        &mut import_digits(&at("absent.bin"), &node),
+        NOT_FOUND,
+        &["absent.bin"],
+    );
+    assert!(!node.exists());
+}
+
+// ----------------------------------------------------------------------- models
+
+#[test]
+fn models_are_imported_or_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let onnx = std::fs::read(asset("digits-mlp.onnx")).unwrap();
+    let (out, arch) = (at("never.zkm"), at("never.json"));
+
+    // The operator's name in the file, replaced by another of the same length.
+    let mut tanh = onnx.clone();
+    let relu: Vec<usize> = (0..tanh.len() - 4).filter(|i| &tanh[*i..*i + 4] == b"Relu").collect();
+    assert!(!relu.is_empty());
+    for i in relu {
+        tanh[i..i + 4].copy_from_slice(b"Tanh");
+    }
+    for (name, bytes, words) in [
+        ("tanh.onnx", &tanh[..], &["Tanh"][..]),
+        ("half.onnx", &onnx[..onnx.len() / 2], &[]),
+        ("text.onnx", b"this is not a network", &[]),
+        ("empty.onnx", b"", &[]),
+    ] {
+        std::fs::write(at(name), bytes).unwrap();
+        let before = contents(folder.path());
+        let done = finish(&mut import_model(&at(name), 64, &out, &arch));
+        assert_ne!(done.code, 0, "{name}: {done:?}");
+        assert!(done.stderr.contains(name), "{done:?}");
+        assert!(!done.stderr.contains("panicked"), "{done:?}");
+        for w in words {
+            assert!(done.stderr.contains(w), "no {w:?} in {done:?}");
+        }
+        assert!(contents(folder.path()) == before, "{name} left something behind");
+    }
+    leaves_nothing(
+        folder.path(),
+        &mut import_model(&at("absent.onnx"), 64, &out, &arch),
+        NOT_FOUND,
+        &["absent.onnx"],
+    );
+
+    let (good, arch) = (at("good.zkm"), at("arch.json"));
+    finish(&mut import_model(&asset("digits-mlp.onnx"), 64, &good, &arch)).ok();
+    let eval = |file: &Path, records: &str| {
+        let records = asset(records);
+        finish(
+            zkaggle()
+                .args(["--json", "model", "eval"])
+                .arg(file)
+                .arg("--records")
+                .arg(records),
+        )
+    };
+    assert_eq!(eval(&good, "digits-holdout.bin").ok().json()["total"], 360);
+    finish(zkaggle().args(["model", "show"]).arg(&good)).ok();
+
+    let bytes = std::fs::read(&good).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 1;
+    let mut version = bytes.clone();
+    version[14] = b'9';
+    let longer = [&bytes[..], b"\0"].concat();
+    for (name, bytes) in [
+        ("cut.zkm", &bytes[..bytes.len() - 1]),
+        ("half.zkm", &bytes[..bytes.len() / 2]),
+        ("empty.zkm", &[]),
+        ("flipped.zkm", &flipped),
+        ("version.zkm", &version),
+        ("longer.zkm", &longer),
+    ] {
+        std::fs::write(at(name), bytes).unwrap();
+        let done = eval(&at(name), "digits-holdout.bin");
+        assert_ne!(done.code, 0, "{name}: {done:?}");
+        assert!(
+            done.stderr.contains(name) && !done.stderr.contains("panicked"),
+            "{done:?}"
+        );
+    }
+    eval(&at("absent.zkm"), "digits-holdout.bin").refused(NOT_FOUND, &["absent.zkm"]);
+}
+
+// ----------------------------------------------------------------------- proofs
+
+#[test]
+fn what_is_no_proof_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let verify = |name: &str| {
+        let mut c = zkaggle();
+        c.arg("verify").arg(at(name)).arg("--keys").arg(at("keys"));
+        c
+    };
+    leaves_nothing(folder.path(), &mut verify("absent.proof"), NOT_FOUND, &["absent.proof"]);
+    let zero = format!("0x{:064x}", 0);
+    let cid = json!({
+        "format": "zkaggle-proof/1", "development": true, "vk_id": zero,
+        "statement": {
+            "kind": "cid", "cid": "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
+            "instance": { "digest": "00".repeat(32), "length": 65, "shard": zero },
+        },
+        "public_inputs": [zero, zero, format!("0x{:064x}", 65), zero], "proof": "0x00",
+    });
+    let with = |key: &str, value: serde_json::Value| {
+        let mut v = cid.clone();
+        v[key] = value;
+        v.to_string()
+    };
+    for (name, text) in [
+        ("empty.proof", String::new()),
+        ("text.proof", "proof: yes".into()),
+        ("cut.proof", cid.to_string()[..200].into()),
+        ("other.proof", "{\"format\":\"zkaggle-summary/1\"}".into()),
+        ("version.proof", with("format", json!("zkaggle-proof/2"))),
+        ("inputs.proof", with("public_inputs", json!([zero, zero, zero, zero]))),
+        ("field.proof", with("extra", json!(1))),
+        ("bytes.proof", with("proof", json!("00"))),
+        ("digest.proof", cid.to_string()),
+    ] {
+        std::fs::write(at(name), text).unwrap();
+        leaves_nothing(folder.path(), &mut verify(name), REFUSED, &[name]);
+    }
+}
+
+// ------------------------------------------------------------------------ nodes
+
+#[test]
+fn a_folder_is_made_once_backed_up_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pw = password(folder.path());
+    let account = init(&at("node"), "hunter", &pw);
+    assert!(account.starts_with("0x") && account.len() == 42, "{account}");
+
+    let again = |dir: &Path| {
+        let mut c = zkaggle();
+        c.arg("init").arg("--dir").arg(dir).arg("--password-file").arg(&pw);
+        c
+    };
+    leaves_nothing(folder.path(), &mut again(&at("node")), REFUSED, &["node"]);
+    // Without a terminal there is nobody to ask.
+    let asked = finish(zkaggle().arg("init").arg("--dir").arg(at("asked")));
+    assert_ne!(asked.code, 0);
+    assert!(asked.stderr.contains("password"), "{asked:?}");
+    assert!(!at("asked").exists());
+
+    let backup = |password: &Path, out: &Path| {
+        let mut c = zkaggle();
+        c.arg("backup").arg("--dir").arg(at("node")).arg("--out").arg(out);
+        c.arg("--password-file").arg(password);
+        c
+    };
+    let restore = |password: &Path, file: &Path, dir: &Path| {
+        let mut c = zkaggle();
+        c.arg("restore").arg("--file").arg(file).arg("--dir").arg(dir);
+        c.arg("--password-file").arg(password);
+        c
+    };
+    std::fs::write(at("wrong"), "not the password\n").unwrap();
+    let refused = |c: &mut Command, words: &[&str]| {
+        let before = contents(folder.path());
+        let done = finish(c);
+        assert_ne!(done.code, 0, "{done:?}");
+        for w in words {
+            assert!(done.stderr.contains(w), "no {w:?} in {done:?}");
+        }
+        assert!(!done.stderr.contains("panicked"), "{done:?}");
+        assert!(contents(folder.path()) == before, "{c:?} left something behind");
+    };
+    let file = at("node.backup");
+    refused(&mut backup(&at("wrong"), &file), &["password"]);
+    finish(&mut backup(&pw, &file)).ok();
+    refused(&mut backup(&pw, &file), &["node.backup"]);
+
+    refused(&mut restore(&at("wrong"), &file, &at("again")), &["password"]);
+    refused(&mut restore(&pw, &file, &at("node")), &["node"]);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let end = bytes.len() - 40;
+    bytes[end] ^= 1;
+    std::fs::write(at("damaged.backup"), &bytes).unwrap();
+    refused(&mut restore(&pw, &at("damaged.backup"), &at("again")), &["damaged"]);
+    refused(
+        &mut restore(&pw, &at("absent.backup"), &at("again")),
+        &["absent.backup"],
+    );
+    assert!(!at("again").exists());
+
+    finish(&mut restore(&pw, &file, &at("again"))).ok();
+    // The same seed: what it derives is the same account, and it starts without further preparation
+    // as far as the chain, which is not there.
+    let (dir, d) = (at("again"), deployment(folder.path(), 31_337));
+    let mut c = daemon(&dir, &pw, &d, "http://127.0.0.1:1");
+    finish(&mut c).refused(UNREACHABLE, &["chain"]);
+}
+
+/// A deployment file that names no contract.
+fn deployment(dir: &Path, chain_id: u64) -> std::path::PathBuf {
+    let path = dir.join(format!("deployment-{chain_id}.json"));
+    let d = json!({
+        "format": "zkaggle-deployment/1", "chain_id": chain_id, "deploy_block": 0,
+        "srs_id": format!("0x{:064x}", 0), "development": true, "contracts": {},
+    });
+    std::fs::write(&path, d.to_string()).unwrap();
+    path
+}
+
+fn daemon(dir: &Path, password: &Path, deployment: &Path, url: &str) -> Command {
+    let mut c = zkaggle();
+    c.args(["daemon", "--rpc-url", url]).arg("--dir").arg(dir);
+    c.arg("--password-file")
+        .arg(password)
+        .arg("--deployment")
+        .arg(deployment);
+    c.env("ZKAGGLE_P2P__LISTEN", "/ip4/127.0.0.1/tcp/0");
+    c
+}
+
+#[test]
+fn a_daemon_says_why_it_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pw = password(folder.path());
+    init(&at("node"), "hunter", &pw);
+    let dev = deployment(folder.path(), 31_337);
+    let url = "http://127.0.0.1:1/secret-api-key";
+    let start = |d: &Path| daemon(&at("node"), &pw, d, url);
+
+    let e = finish(&mut start(&dev)).refused(UNREACHABLE, &["chain"]);
+    assert!(!e.stderr.contains("secret"), "an endpoint may hold an API key: {e:?}");
+    finish(&mut start(&at("absent.json"))).refused(NOT_FOUND, &["absent.json"]);
+    std::fs::write(at("bad.json"), "{").unwrap();
+    finish(&mut start(&at("bad.json"))).refused(USAGE, &["bad.json"]);
+    finish(&mut start(&deployment(folder.path(), 1))).refused(REFUSED, &["production_opt_in", "unaudited"]);
+    finish(&mut daemon(&at("node"), &pw, &dev, "not a url")).refused(USAGE, &["URL"]);
+    finish(start(&dev).env("ZKAGGLE_CHAIN__RPC", "x")).refused(USAGE, &["chain.rpc"]);
+    finish(start(&dev).args(["--config"]).arg(at("absent.toml"))).refused(NOT_FOUND, &["absent.toml"]);
+    let mut wrong = daemon(&at("node"), &at("bad.json"), &dev, url);
+    finish(&mut wrong).refused(REFUSED, &["password"]);
+    let mut none = daemon(&at("nobody"), &pw, &dev, url);
+    finish(&mut none).refused(NOT_FOUND, &["nobody"]);
+    assert!(!at("nobody").exists(), "a folder was made for a node that is not there");
+}
+
+#[test]
+fn an_endpoint_of_another_chain_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pw = password(folder.path());
+    init(&at("node"), "hunter", &pw);
+    let chain = common::Service::start(
+        "devnet",
+        folder.path(),
+        zkaggle()
+            .args(["devnet", "--port", "0", "--deployment"])
+            .arg(at("deployment.json")),
+    );
+    let line = chain.value("development chain 31337 at");
+    let port = line.rsplit(':').next().unwrap().to_owned();
+    let start = |d: &Path| finish(&mut daemon(&at("node"), &pw, d, &line));
+    start(&deployment(folder.path(), 1_337)).refused(REFUSED, &["1337", "31337"]);
+
+    // A contract that is not the one expected.
+    let text = std::fs::read_to_string(at("deployment.json")).unwrap();
+    let mut d: serde_json::Value = serde_json::from_str(&text).unwrap();
+    d["contracts"]["BountyMarket"]["address"] = d["contracts"]["KeyRegistry"]["address"].clone();
+    std::fs::write(at("swapped.json"), d.to_string()).unwrap();
+    start(&at("swapped.json")).refused(REFUSED, &["BountyMarket", "code hash"]);
+
+    // A provider without a bounty, and a port that is taken.
+    let mut c = daemon(&at("node"), &pw, &at("deployment.json"), &line);
+    finish(c.args(["--role", "provider"])).refused(USAGE, &["--bounty"]);
+    run(["devnet", "--port", &port]).refused(UNREACHABLE, &[&port]);
+    chain.stop(std::time::Duration::from_secs(10));
+}
