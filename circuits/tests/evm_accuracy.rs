@@ -16,7 +16,7 @@ use zkaggle_graph::graph::{Graph, Layer, Schema};
 use zkaggle_graph::weights::Weights;
 
 /// Most gas a score proof may take, calldata and transaction included.
-const BUDGET: u64 = 900_000;
+const BUDGET: u64 = 850_000;
 
 fn graph() -> Graph {
     let schema = Schema {

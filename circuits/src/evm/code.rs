@@ -6,9 +6,11 @@
 
 use crate::backend::convert::{G2_BYTES, g2_to_be};
 use crate::backend::srs::SrsPoints;
+use ark_ff::{BigInteger, PrimeField};
 use serde::Deserialize;
 use sha3::{Digest, Keccak256};
 use std::collections::BTreeMap;
+use zkaggle_graph::field::Fr;
 
 /// A verifier contract that reads keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Verifier {
 
         let mut runtime = bytes(&artifact.deployed_bytecode)?;
         let id = srs.id();
+        let order = Fr::MODULUS.to_bytes_be();
         for (name, places) in &artifact.immutable_references {
             let value: &[u8] = match name.as_str() {
                 "_tauXIm" => &tau[..32],
@@ -76,6 +79,7 @@ impl Verifier {
                 "_tauYIm" => &tau[64..96],
                 "_tauYRe" => &tau[96..],
                 "_srsId" => &id,
+                "_order" => &order,
                 other => return Err(bad(&format!("unknown immutable {other}"))),
             };
             for r in places {

@@ -29,6 +29,8 @@ pub const CHUNK: usize = 24_575;
 pub const ADDRESSABLE: u64 = 1 << 16;
 /// Operations in one 32-byte word of program.
 pub const OPS_PER_WORD: usize = 4;
+/// Words of a part of the program are a multiple of this: the contract unrolls its loop.
+const UNROLLED: usize = 2;
 
 /// A compiled key.
 #[derive(Clone, PartialEq, Eq)]
@@ -247,7 +249,7 @@ pub(super) fn assemble(
                 out.extend_from_slice(&address(place).to_be_bytes());
             }
         }
-        while out.len() % (8 * OPS_PER_WORD) != 0 {
+        while out.len() % (8 * OPS_PER_WORD * UNROLLED) != 0 {
             out.extend_from_slice(&(padding_at as u16).to_be_bytes());
         }
         out

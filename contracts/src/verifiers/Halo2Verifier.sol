@@ -30,8 +30,9 @@ abstract contract Halo2Verifier {
     /// @notice The constructor's point is no point of the prime-order subgroup of G2.
     error SrsInvalid();
 
-    /// @dev Order of the scalar field.
-    uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    /// @dev Order of the scalar field. Immutable and not constant: the compiler would replace a
+    /// literal that is used this often by a copy from code, at 30 gas for every operation.
+    uint256 private immutable _order = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     /// @dev First address the verifier uses; layout.rs has the same constant.
     uint256 private constant FIRST = 0x400;
     /// @dev keccak256("zkaggle/v1/TRANSCRIPT"), the first state of the transcript.
@@ -151,6 +152,7 @@ abstract contract Halo2Verifier {
         pure
         returns (bool ok, uint256 plan)
     {
+        uint256 order = _order;
         assembly ("memory-safe") {
             ok := 1
             let key := and(shr(144, header), 0xffff)
@@ -162,7 +164,7 @@ abstract contract Halo2Verifier {
             let prefix := 32
             for { let i := 0 } lt(i, mload(inputs)) { i := add(i, 1) } {
                 let x := mload(add(inputs, shl(5, add(i, 1))))
-                ok := and(ok, lt(x, R))
+                ok := and(ok, lt(x, order))
                 prefix := add(prefix, 32)
                 mstore(add(at, prefix), x)
             }
@@ -178,18 +180,18 @@ abstract contract Halo2Verifier {
                 calldatacopy(from, source, length)
                 source := add(source, length)
                 if byte(3, segment) {
-                    for {} lt(from, end) { from := add(from, 32) } { ok := and(ok, lt(mload(from), R)) }
+                    for {} lt(from, end) { from := add(from, 32) } { ok := and(ok, lt(mload(from), order)) }
                 }
                 let squeezes := byte(2, segment)
                 if squeezes {
                     state := keccak256(at, sub(end, at))
-                    mstore(challenge, mod(state, R))
+                    mstore(challenge, mod(state, order))
                     challenge := add(challenge, 32)
                     for { let i := 1 } lt(i, squeezes) { i := add(i, 1) } {
                         mstore(0, state)
                         mstore8(32, 1)
                         state := keccak256(0, 33)
-                        mstore(challenge, mod(state, R))
+                        mstore(challenge, mod(state, order))
                         challenge := add(challenge, 32)
                     }
                 }
@@ -202,41 +204,76 @@ abstract contract Halo2Verifier {
     }
 
     /// @dev Runs the operations in [next, end): four a word, each the 16-bit addresses of a, b, c, d
-    /// in d = a·b + c. Operands are read before the result is written, so d may be a, b or c.
+    /// in d = a·b + c. Operands are read before the result is written, so d may be a, b or c. A part
+    /// is an even number of words: the loop is unrolled twice.
     function _run(uint256 next, uint256 end) private pure {
+        uint256 order = _order;
         assembly ("memory-safe") {
-            for {} lt(next, end) { next := add(next, 32) } {
+            for {} lt(next, end) { next := add(next, 64) } {
                 let w := mload(next)
                 mstore(
                     and(shr(192, w), 0xffff),
                     addmod(
-                        mulmod(mload(shr(240, w)), mload(and(shr(224, w), 0xffff)), R),
+                        mulmod(mload(shr(240, w)), mload(and(shr(224, w), 0xffff)), order),
                         mload(and(shr(208, w), 0xffff)),
-                        R
+                        order
                     )
                 )
                 mstore(
                     and(shr(128, w), 0xffff),
                     addmod(
-                        mulmod(mload(and(shr(176, w), 0xffff)), mload(and(shr(160, w), 0xffff)), R),
+                        mulmod(mload(and(shr(176, w), 0xffff)), mload(and(shr(160, w), 0xffff)), order),
                         mload(and(shr(144, w), 0xffff)),
-                        R
+                        order
                     )
                 )
                 mstore(
                     and(shr(64, w), 0xffff),
                     addmod(
-                        mulmod(mload(and(shr(112, w), 0xffff)), mload(and(shr(96, w), 0xffff)), R),
+                        mulmod(mload(and(shr(112, w), 0xffff)), mload(and(shr(96, w), 0xffff)), order),
                         mload(and(shr(80, w), 0xffff)),
-                        R
+                        order
                     )
                 )
                 mstore(
                     and(w, 0xffff),
                     addmod(
-                        mulmod(mload(and(shr(48, w), 0xffff)), mload(and(shr(32, w), 0xffff)), R),
+                        mulmod(mload(and(shr(48, w), 0xffff)), mload(and(shr(32, w), 0xffff)), order),
                         mload(and(shr(16, w), 0xffff)),
-                        R
+                        order
+                    )
+                )
+                w := mload(add(next, 32))
+                mstore(
+                    and(shr(192, w), 0xffff),
+                    addmod(
+                        mulmod(mload(shr(240, w)), mload(and(shr(224, w), 0xffff)), order),
+                        mload(and(shr(208, w), 0xffff)),
+                        order
+                    )
+                )
+                mstore(
+                    and(shr(128, w), 0xffff),
+                    addmod(
+                        mulmod(mload(and(shr(176, w), 0xffff)), mload(and(shr(160, w), 0xffff)), order),
+                        mload(and(shr(144, w), 0xffff)),
+                        order
+                    )
+                )
+                mstore(
+                    and(shr(64, w), 0xffff),
+                    addmod(
+                        mulmod(mload(and(shr(112, w), 0xffff)), mload(and(shr(96, w), 0xffff)), order),
+                        mload(and(shr(80, w), 0xffff)),
+                        order
+                    )
+                )
+                mstore(
+                    and(w, 0xffff),
+                    addmod(
+                        mulmod(mload(and(shr(48, w), 0xffff)), mload(and(shr(32, w), 0xffff)), order),
+                        mload(and(shr(16, w), 0xffff)),
+                        order
                     )
                 )
             }
@@ -246,13 +283,14 @@ abstract contract Halo2Verifier {
     /// @dev Writes the inverse of the word at `from` to `to`. The word is the product of all
     /// denominators: zero only if a challenge hits a root of unity, and then nothing is accepted.
     function _invert(uint256 from, uint256 to, uint256 buffer) private view returns (bool ok) {
+        uint256 order = _order;
         assembly ("memory-safe") {
             mstore(buffer, 32)
             mstore(add(buffer, 32), 32)
             mstore(add(buffer, 64), 32)
             mstore(add(buffer, 96), mload(from))
-            mstore(add(buffer, 128), sub(R, 2))
-            mstore(add(buffer, 160), R)
+            mstore(add(buffer, 128), sub(order, 2))
+            mstore(add(buffer, 160), order)
             ok := and(staticcall(gas(), 5, buffer, 192, to, 32), iszero(iszero(mload(from))))
         }
     }
