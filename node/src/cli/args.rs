@@ -55,9 +55,9 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Folder for everything the story leaves behind.
-    #[arg(long, default_value = "zkaggle-demo", value_name = "DIR")]
-    pub dir: PathBuf,
+    /// Folder for everything the story leaves behind; `zkaggle-demo`, or the next free number, by default.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
     /// Play on this development chain (anvil) instead of the embedded one.
     #[arg(long, value_name = "URL")]
     pub rpc_url: Option<String>,

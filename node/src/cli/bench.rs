@@ -92,7 +92,7 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
         };
         figures.push(
             figure("CID proof, 23,400 bytes", async {
-                Ok(prover.prove_cid(key, x, w).await?.len())
+                Ok(prover.prove_cid(prover.turn().await?, key, x, w).await?.len())
             })
             .await?,
         );
@@ -117,7 +117,7 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
         let x = accuracy::instance(graph, &w, ctx)?;
         figures.push(
             figure("accuracy proof, 64-32-10, 360 images", async {
-                Ok(prover.prove_accuracy(key, x, w).await?.len())
+                Ok(prover.prove_accuracy(prover.turn().await?, key, x, w).await?.len())
             })
             .await?,
         );
@@ -130,7 +130,7 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
         let (x, w, _) = release::seal(graph, weights, &blind, ctx, pk, key.vk_id, &mut rand::rngs::OsRng)?;
         figures.push(
             figure("release proof, 4 Ki class", async {
-                Ok(prover.prove_release(key, x, w).await?.len())
+                Ok(prover.prove_release(prover.turn().await?, key, x, w).await?.len())
             })
             .await?,
         );

@@ -4,12 +4,13 @@ use super::args::DemoArgs;
 use super::output::Output;
 use crate::demo::{Options, run as play};
 use anyhow::Result;
+use std::path::PathBuf;
 use zkaggle_tui::timeline::grouped;
 
 pub async fn run(args: DemoArgs, out: Output) -> Result<()> {
-    let dir = args.dir.clone();
+    let dir = args.dir.unwrap_or_else(free_dir);
     let summary = play(Options {
-        dir: args.dir,
+        dir: dir.clone(),
         rpc_url: args.rpc_url,
         ipfs_api: args.ipfs_api,
         samples: args.samples.map(|n| n as usize),
@@ -33,4 +34,17 @@ pub async fn run(args: DemoArgs, out: Output) -> Result<()> {
         dir.display(),
     );
     out.print(&summary, &text)
+}
+
+/// `zkaggle-demo`, or the first numbered name after it that is not taken: a second run never mixes
+/// with the first.
+fn free_dir() -> PathBuf {
+    let name = |i: u32| {
+        PathBuf::from(if i == 1 {
+            "zkaggle-demo".into()
+        } else {
+            format!("zkaggle-demo-{i}")
+        })
+    };
+    (1..).map(name).find(|d| !d.exists()).unwrap_or_else(|| name(1))
 }

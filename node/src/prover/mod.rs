@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zkaggle_circuits::accuracy::{self, ScoreKey};
 use zkaggle_circuits::backend::Halo2Vk;
 use zkaggle_circuits::backend::groth16::ReleaseKey;
@@ -37,6 +37,12 @@ pub struct Keyed<K> {
 }
 
 type Cache<I, K> = Mutex<BTreeMap<I, Arc<Keyed<K>>>>;
+
+/// The right to prove, one at a time.
+#[derive(Debug)]
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
 
 /// Makes keys and proofs; shared by every role of a process.
 pub struct Prover {
@@ -87,20 +93,24 @@ impl Prover {
         Ok(srs)
     }
 
-    /// Runs `work` on a blocking thread while no other proof or key is being made.
+    /// Waits until nothing else is being proved. Taken before a step is timed, so that its seconds are
+    /// its own. Never hold a turn while asking for a key: making one takes a turn as well.
+    pub async fn turn(&self) -> Result<Turn> {
+        let permit = self.gate.clone().acquire_owned().await;
+        Ok(Turn {
+            _permit: permit.context("the prover is shut down")?,
+        })
+    }
+
+    /// Runs `work` on a blocking thread, one at a time.
     async fn alone<T: Send + 'static>(
         self: &Arc<Self>,
+        turn: Turn,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = self
-            .gate
-            .clone()
-            .acquire_owned()
-            .await
-            .context("the prover is shut down")?;
         let me = self.clone();
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _turn = turn;
             work(&me)
         })
         .await
@@ -109,7 +119,7 @@ impl Prover {
 
     /// The release key of a capacity class.
     pub async fn release_key(self: &Arc<Self>, class: CapacityClass) -> Result<Arc<Keyed<ReleaseKey>>> {
-        self.alone(move |p| p.release_blocking(class)).await
+        self.alone(self.turn().await?, move |p| p.release_blocking(class)).await
     }
 
     fn release_blocking(&self, class: CapacityClass) -> Result<Arc<Keyed<ReleaseKey>>> {
@@ -146,7 +156,7 @@ impl Prover {
     /// The score key of a graph; its link is the release key of the graph's class.
     pub async fn score_key(self: &Arc<Self>, graph: &Graph) -> Result<Arc<Keyed<ScoreKey>>> {
         let graph = graph.clone();
-        self.alone(move |p| p.score_blocking(&graph)).await
+        self.alone(self.turn().await?, move |p| p.score_blocking(&graph)).await
     }
 
     fn score_blocking(&self, graph: &Graph) -> Result<Arc<Keyed<ScoreKey>>> {
@@ -171,7 +181,8 @@ impl Prover {
 
     /// The smallest dataset key that covers a block of `length` bytes.
     pub async fn dataset_key(self: &Arc<Self>, length: usize) -> Result<Arc<Keyed<DatasetKey>>> {
-        self.alone(move |p| p.dataset_blocking(length)).await
+        self.alone(self.turn().await?, move |p| p.dataset_blocking(length))
+            .await
     }
 
     fn dataset_blocking(&self, length: usize) -> Result<Arc<Keyed<DatasetKey>>> {
@@ -223,11 +234,12 @@ impl Prover {
     /// Proves a shard's CID.
     pub async fn prove_cid(
         self: &Arc<Self>,
+        turn: Turn,
         key: Arc<Keyed<DatasetKey>>,
         x: CidInstance,
         w: CidWitness,
     ) -> Result<Vec<u8>> {
-        self.alone(move |p| {
+        self.alone(turn, move |p| {
             let srs = p.srs(key.key.vk().k())?;
             let proof = key.key.prove(&srs, &x, &w, rand::rngs::OsRng)?;
             key.key
@@ -241,11 +253,12 @@ impl Prover {
     /// Proves a model's accuracy on a shard.
     pub async fn prove_accuracy(
         self: &Arc<Self>,
+        turn: Turn,
         key: Arc<Keyed<ScoreKey>>,
         x: AccuracyInstance,
         w: AccuracyWitness,
     ) -> Result<Vec<u8>> {
-        self.alone(move |p| {
+        self.alone(turn, move |p| {
             let srs = p.srs(key.key.vk().k())?;
             let proof = key.key.prove(&srs, &x, &w, rand::rngs::OsRng)?;
             key.key
@@ -259,11 +272,12 @@ impl Prover {
     /// Proves that a ciphertext holds a committed model.
     pub async fn prove_release(
         self: &Arc<Self>,
+        turn: Turn,
         key: Arc<Keyed<ReleaseKey>>,
         x: ReleaseInstance,
         w: ReleaseWitness,
     ) -> Result<Vec<u8>> {
-        self.alone(move |_| {
+        self.alone(turn, move |_| {
             let proof = key.key.prove(&x, &w, &mut rand::rngs::OsRng)?;
             key.key
                 .verify(&x, &proof)

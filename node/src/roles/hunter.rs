@@ -299,13 +299,14 @@ impl Hunter {
             let proof = match reusable(&path, &statement) {
                 Some(proof) => proof,
                 None => {
+                    let turn = s.prover.turn().await?;
                     let proof = s
                         .report
                         .step(
                             format!("prove accuracy on {} samples", x.n),
                             Some(Duration::from_secs(15)),
                             async {
-                                let p = s.prover.prove_accuracy(key.clone(), x.clone(), w).await?;
+                                let p = s.prover.prove_accuracy(turn, key.clone(), x.clone(), w).await?;
                                 let cost = Cost::bytes(p.len());
                                 Ok((p, cost))
                             },
@@ -383,13 +384,14 @@ impl Hunter {
             bail!("model and seed do not open C as it stands on chain");
         }
         let bytes = release::ciphertext_bytes(&ciphertext);
+        let turn = s.prover.turn().await?;
         let proof = s
             .report
             .step(
                 "seal the weights and prove the ciphertext",
                 Some(Duration::from_secs(3)),
                 async {
-                    let p = s.prover.prove_release(key.clone(), x.clone(), w).await?;
+                    let p = s.prover.prove_release(turn, key.clone(), x.clone(), w).await?;
                     let cost = Cost::bytes(bytes.len());
                     Ok((p, cost))
                 },

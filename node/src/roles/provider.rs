@@ -292,13 +292,14 @@ impl Provider {
         let w = CidWitness {
             bytes: shard.bytes.clone(),
         };
+        let turn = s.prover.turn().await?;
         let proof = s
             .report
             .step(
                 format!("prove the CID of shard {j} ({} bytes)", x.length),
                 Some(Duration::from_secs(20)),
                 async {
-                    let p = s.prover.prove_cid(key.clone(), x, w).await?;
+                    let p = s.prover.prove_cid(turn, key.clone(), x, w).await?;
                     let cost = Cost::bytes(p.len());
                     Ok((p, cost))
                 },
