@@ -26,3 +26,4 @@ pub mod progress;
 pub mod proof_file;
 pub mod prover;
 pub mod roles;
+pub mod store;
