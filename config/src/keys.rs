@@ -37,7 +37,6 @@ macro_rules! settings {
 
 settings! {
     "node.role" => node.role;
-    "node.data_dir" => node.data_dir;
     "p2p.listen" => p2p.listen;
     "p2p.bootstrap" => p2p.bootstrap;
     "ipfs.backend" => ipfs.backend;
@@ -46,19 +45,13 @@ settings! {
     "chain.rpc_url" => chain.rpc_url;
     "chain.rpc_url_file" => chain.rpc_url_file;
     "chain.deployment" => chain.deployment;
-    "chain.market" => chain.market;
-    "chain.dataset_registry" => chain.dataset_registry;
-    "chain.key_registry" => chain.key_registry;
-    "chain.deploy_block" => chain.deploy_block;
     "chain.confirmations" => chain.confirmations;
     "chain.max_fee" => chain.max_fee;
     "chain.poll" => chain.poll;
     "chain.production_opt_in" => chain.production_opt_in;
     "prover.keys_dir" => prover.keys_dir;
     "prover.max_memory" => prover.max_memory;
-    "prover.srs" => prover.srs;
     "store.dir" => store.dir;
-    "store.flush" => store.flush;
 }
 
 /// The setting's name as it is kept here, if there is one.
@@ -124,7 +117,7 @@ mod tests {
             ("chain.rpc_urls", Some("chain.rpc_url")),
             ("chain.rpcurl", Some("chain.rpc_url")),
             ("rpc_url", Some("chain.rpc_url")),
-            ("node.market", Some("chain.market")),
+            ("node.deployment", Some("chain.deployment")),
             ("prover.max_memery", Some("prover.max_memory")),
             ("chain.confirmation", Some("chain.confirmations")),
             ("chain.entirely_different", None),

@@ -3,7 +3,7 @@
 //!
 //! * [`sections`]: [`Config`] and its parts.
 //! * [`units`]: sizes, durations and money, read with their unit and printed the same way.
-//! * [`values`]: addresses, endpoints, roles.
+//! * [`values`]: roles, backends, endpoints.
 //! * [`layers`]: [`Loader`], which puts the layers on top of each other.
 //! * [`error`]: what is wrong, where, and what to write instead.
 //!
@@ -34,14 +34,14 @@ pub use error::{ConfigError, Place};
 pub use keys::KEYS;
 pub use layers::{DEFAULTS, Loader};
 pub use sections::Config;
-pub use values::{Address, Backend, Role, RpcUrl, Srs};
+pub use values::{Backend, Role, RpcUrl};
 
 /// A config file for a new node: the defaults with all their comments, and this role.
 ///
 /// An unknown role is written as it is; loading the file then says what a role can be.
 pub fn template(role: &str) -> String {
     let role = role.replace(['"', '\\', '\n'], "");
-    DEFAULTS.replacen("role = \"observer\"", &format!("role = \"{role}\""), 1)
+    DEFAULTS.replacen("role = \"hunter\"", &format!("role = \"{role}\""), 1)
 }
 
 #[cfg(test)]

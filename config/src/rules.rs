@@ -3,7 +3,7 @@
 use crate::error::{ConfigError, Place};
 use crate::sections::{Chain, Config};
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Backend, Srs};
+use crate::values::Backend;
 
 /// Below this no circuit of ours proves anything.
 const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
@@ -27,7 +27,6 @@ pub(crate) fn check(config: &Config, place: impl Fn(&'static str) -> Place) -> R
         ipfs,
         chain,
         prover,
-        store,
         ..
     } = config;
 
@@ -49,41 +48,8 @@ pub(crate) fn check(config: &Config, place: impl Fn(&'static str) -> Place) -> R
             "chain.rpc_url and chain.rpc_url_file are both set: keep one".into(),
         );
     }
-    let addresses = [
-        ("chain.market", chain.market),
-        ("chain.dataset_registry", chain.dataset_registry),
-        ("chain.key_registry", chain.key_registry),
-    ];
-    let given = addresses.iter().find(|(_, address)| address.is_some());
-    let missing = addresses.iter().find(|(_, address)| address.is_none());
-    if let Some((key, _)) = given {
-        if chain.deployment.is_some() {
-            return fail(
-                key,
-                format!("{key} and chain.deployment are both set: the deployment file has the addresses"),
-            );
-        }
-        if let Some((other, _)) = missing {
-            return fail(
-                key,
-                format!("{key} is set but {other} is not: give all three addresses"),
-            );
-        }
-    }
-    for (at, (key, address)) in addresses.iter().enumerate() {
-        if let Some((other, _)) = addresses.iter().take(at).find(|(_, a)| a.is_some() && a == address) {
-            return fail(key, format!("{key} and {other} are the same address"));
-        }
-    }
     if chain.id == 0 {
         return fail("chain.id", "chain.id is 0; no chain has that id".into());
-    }
-    if !Chain::DEVELOPMENT.contains(&chain.id) && prover.srs == Srs::Development {
-        let reason = format!(
-            "the development setup proves nothing on chain {}, anybody can forge under it: set prover.srs to a .ptau file",
-            chain.id
-        );
-        return fail("prover.srs", reason);
     }
     if !Chain::WORTHLESS.contains(&chain.id) && !chain.production_opt_in {
         let reason = format!(
@@ -116,9 +82,6 @@ pub(crate) fn check(config: &Config, place: impl Fn(&'static str) -> Place) -> R
             prover.max_memory
         );
         return fail("prover.max_memory", reason);
-    }
-    if store.flush == Seconds(0) {
-        return fail("store.flush", "store.flush is 0 s; give at least 1 s".into());
     }
     Ok(())
 }

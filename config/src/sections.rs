@@ -2,7 +2,7 @@
 
 use crate::error::{ConfigError, Place};
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Address, Backend, Role, RpcUrl, Srs};
+use crate::values::{Backend, Role, RpcUrl};
 use std::path::{Path, PathBuf};
 
 /// Everything a node is told by its user.
@@ -20,7 +20,6 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     pub role: Role,
-    pub data_dir: PathBuf,
 }
 
 /// `[p2p]`; addresses are checked for their first character here and parsed where libp2p is.
@@ -44,10 +43,6 @@ pub struct Chain {
     pub rpc_url: Vec<RpcUrl>,
     pub rpc_url_file: Option<PathBuf>,
     pub deployment: Option<PathBuf>,
-    pub market: Option<Address>,
-    pub dataset_registry: Option<Address>,
-    pub key_registry: Option<Address>,
-    pub deploy_block: u64,
     pub confirmations: u64,
     pub max_fee: Wei,
     pub poll: Seconds,
@@ -59,14 +54,12 @@ pub struct Chain {
 pub struct Prover {
     pub keys_dir: PathBuf,
     pub max_memory: ByteSize,
-    pub srs: Srs,
 }
 
 /// `[store]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Store {
     pub dir: PathBuf,
-    pub flush: Seconds,
 }
 
 impl Ipfs {
@@ -85,9 +78,6 @@ impl Chain {
     /// # Source
     /// 31337 hardhat and anvil, 1337 geth --dev; 11155111 Sepolia, 560048 Hoodi.
     pub const WORTHLESS: [u64; 4] = [31_337, 1_337, 11_155_111, 560_048];
-
-    /// Chains that exist on one machine; the only ones where a development setup proves anything to anybody.
-    pub const DEVELOPMENT: [u64; 2] = [31_337, 1_337];
 
     /// All endpoints in order, from the settings or from the file that they name.
     ///
@@ -119,14 +109,6 @@ impl Chain {
             }),
             false => Ok(urls),
         }
-    }
-
-    /// The first endpoint; `None` when none is set.
-    ///
-    /// # Errors
-    /// As [`rpc_urls`](Self::rpc_urls).
-    pub fn first_rpc_url(&self) -> Result<Option<String>, ConfigError> {
-        Ok(self.rpc_urls()?.first().map(|url| url.expose().to_owned()))
     }
 }
 

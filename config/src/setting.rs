@@ -1,7 +1,7 @@
 //! Reading one setting's value from any layer, and printing it.
 
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Address, Backend, Role, RpcUrl, Srs};
+use crate::values::{Backend, Role, RpcUrl};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -72,7 +72,6 @@ text_settings! {
     ByteSize: "a size such as \"4 GiB\"";
     Seconds: "a duration such as \"30 s\"";
     Wei: "an amount such as \"20 gwei\"";
-    Address: "an address such as \"0x5FbDB2315678afecb367f032d93F642f64180aa3\"";
     RpcUrl: "a URL such as \"http://127.0.0.1:8545\"";
 }
 
@@ -146,27 +145,6 @@ impl Setting for PathBuf {
 
     fn show(&self) -> String {
         format!("\"{}\"", self.display())
-    }
-}
-
-impl Setting for Srs {
-    fn expects() -> String {
-        "\"development\" or a .ptau file".into()
-    }
-
-    fn read(raw: &Raw, base: Option<&Path>) -> Result<Self, String> {
-        match raw.text()? {
-            "development" => Ok(Self::Development),
-            text if text.ends_with(".ptau") => PathBuf::read(raw, base).map(Self::File),
-            text => Err(format!("{text:?} is neither")),
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Development => "\"development\"".into(),
-            Self::File(path) => path.show(),
-        }
     }
 }
 

@@ -1,7 +1,6 @@
-//! Values with a form of their own: roles, backends, addresses, endpoints.
+//! Values with a form of their own: roles, backends, endpoints.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 macro_rules! words {
@@ -40,12 +39,10 @@ macro_rules! words {
 words!(
     /// What a node does by itself.
     Role {
-        /// Verifies and serves, keeps no keys at risk.
-        #[default]
-        Observer = "observer",
         /// Posts bounties and pays for models.
         Provider = "provider",
         /// Enters bounties and claims prizes.
+        #[default]
         Hunter = "hunter",
     }
 );
@@ -60,60 +57,6 @@ words!(
         Kubo = "kubo",
     }
 );
-
-/// Where the universal setup comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Srs {
-    /// Made here from a known secret: proofs under it can be forged by anybody.
-    #[default]
-    Development,
-    /// A powers-of-tau file.
-    File(PathBuf),
-}
-
-/// An Ethereum address: 20 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address(pub [u8; 20]);
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.strip_prefix("0x").ok_or("an address begins with 0x")?;
-        if digits.len() != 40 || !digits.is_ascii() {
-            return Err(format!(
-                "an address has 40 hexadecimal digits after 0x, not {}",
-                digits.chars().count()
-            ));
-        }
-        let mut bytes = [0; 20];
-        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|e| e.to_string())?;
-            let hexadecimal = pair.bytes().all(|b| b.is_ascii_hexdigit());
-            *byte = u8::from_str_radix(pair, 16)
-                .ok()
-                .filter(|_| hexadecimal)
-                .ok_or_else(|| format!("{pair:?} is not hexadecimal"))?;
-        }
-        match bytes == [0; 20] {
-            true => Err("the zero address is no contract".into()),
-            false => Ok(Self(bytes)),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("0x")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// An HTTP endpoint whose path, query or user may be an API key: printed as scheme, host and port only.
 #[derive(Clone, PartialEq, Eq)]
@@ -206,26 +149,6 @@ mod tests {
         ] {
             let error = text.parse::<RpcUrl>().unwrap_err();
             assert!(!error.contains("KEY"), "{error}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_twenty_bytes() {
-        let text = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
-        assert_eq!(text.parse::<Address>().unwrap().to_string(), text.to_lowercase());
-        let zero = format!("0x{}", "0".repeat(40));
-        for bad in [
-            "",
-            "0x",
-            &text[2..],
-            &text[..41],
-            &(text.to_owned() + "0"),
-            &text.replace('f', "g"),
-            &text.replace("f3", "+3"),
-            "0xé",
-            &zero,
-        ] {
-            assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }
 }

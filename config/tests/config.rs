@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use zkaggle_config::units::{ByteSize, Seconds, Wei};
-use zkaggle_config::{Backend, Config, ConfigError, DEFAULTS, KEYS, Loader, Place, Role, Srs};
+use zkaggle_config::{Backend, Config, ConfigError, DEFAULTS, KEYS, Loader, Place, Role};
 
 fn load(text: &str) -> Result<Config, ConfigError> {
     let mut loader = Loader::new()?;
@@ -40,27 +40,23 @@ fn the_defaults_are_complete_and_each_is_explained() {
     assert_eq!(seen, KEYS, "default.toml and the list of settings differ");
 
     let config = Loader::new().unwrap().finish().unwrap();
-    assert_eq!(config.node.role, Role::Observer);
+    assert_eq!(config.node.role, Role::Hunter);
     assert_eq!(config.chain.id, 31_337);
     assert_eq!(config.chain.max_fee, Wei(100_000_000_000));
     assert_eq!(config.prover.max_memory, ByteSize(4 << 30));
-    assert_eq!(config.prover.srs, Srs::Development);
     assert_eq!(config.ipfs.kubo_url(), None);
-    assert_eq!(config.chain.first_rpc_url().unwrap(), None);
+    assert!(config.chain.rpc_urls().unwrap().is_empty());
 }
 
 #[test]
 fn what_is_shown_loads_again() {
     let config = load(
-        "[node]\nrole = \"hunter\"\ndata_dir = \"data\"\n[store]\ndir = \"index\"\n[ipfs]\nbackend = \"kubo\"\napi_url = \"http://127.0.0.1:5001\"\n\
-         [chain]\nrpc_url = [\"http://127.0.0.1:8545\", \"http://127.0.0.1:8546\"]\nmax_fee = \"1.5 gwei\"\npoll = \"90 s\"\n\
-         market = \"0x1111111111111111111111111111111111111111\"\n\
-         dataset_registry = \"0x2222222222222222222222222222222222222222\"\n\
-         key_registry = \"0x3333333333333333333333333333333333333333\"\n\
-         [prover]\nmax_memory = \"1.5 GiB\"\nsrs = \"setup/p.ptau\"\nkeys_dir = \"/keys\"\n",
+        "[node]\nrole = \"provider\"\n[store]\ndir = \"index\"\n[ipfs]\nbackend = \"kubo\"\napi_url = \"http://127.0.0.1:5001\"\n\
+         [chain]\nrpc_url = [\"http://127.0.0.1:8545\", \"http://127.0.0.1:8546\"]\nmax_fee = \"1.5 gwei\"\npoll = \"90 s\"\ndeployment = \"chain/d.json\"\n\
+         [prover]\nmax_memory = \"1.5 GiB\"\nkeys_dir = \"/keys\"\n",
     )
     .unwrap();
-    assert_eq!(config.prover.srs, Srs::File("/home/node/setup/p.ptau".into()));
+    assert_eq!(config.chain.deployment, Some("/home/node/chain/d.json".into()));
     assert_eq!(config.ipfs.kubo_url(), Some("http://127.0.0.1:5001"));
     let mut loader = Loader::new().unwrap();
     for (key, value) in config.entries() {
@@ -96,18 +92,18 @@ fn the_environment_speaks_every_type() {
         ("ZKAGGLE_CHAIN__ID", "1"),
         ("ZKAGGLE_CHAIN__PRODUCTION_OPT_IN", "true"),
         ("ZKAGGLE_CHAIN__RPC_URL", "http://a.example, https://b.example/KEY"),
-        ("ZKAGGLE_PROVER__SRS", "p.ptau"),
+        ("ZKAGGLE_CHAIN__DEPLOYMENT", "d.json"),
         ("ZKAGGLE_IPFS__BACKEND", "embedded"),
         ("ZKAGGLE_IPFS__API_URL", ""),
         ("ZKAGGLE_PASSWORD_FILE", "/not/a/setting"),
         ("HOME", "/"),
     ])
     .unwrap();
-    assert_eq!(config.chain.rpc_urls().unwrap().len(), 2);
-    assert_eq!(config.chain.first_rpc_url().unwrap().unwrap(), "http://a.example");
+    let urls = config.chain.rpc_urls().unwrap();
+    assert_eq!((urls.len(), urls[0].expose()), (2, "http://a.example"));
     assert_eq!(
-        config.prover.srs,
-        Srs::File("p.ptau".into()),
+        config.chain.deployment,
+        Some("d.json".into()),
         "relative to the working directory"
     );
     assert_eq!(config.ipfs.backend, Backend::Embedded);
@@ -160,14 +156,7 @@ fn endpoints_come_from_a_file_and_are_never_printed() {
         "{error}"
     );
     fs::write(&endpoints, "# none\n").unwrap();
-    assert!(
-        load()
-            .chain
-            .first_rpc_url()
-            .unwrap_err()
-            .to_string()
-            .contains("no endpoint")
-    );
+    assert!(load().chain.rpc_urls().unwrap_err().to_string().contains("no endpoint"));
 }
 
 #[test]
@@ -205,5 +194,5 @@ fn each_bad_file_earns_its_message() {
         assert!(!got.contains("SECRET"), "{got}");
         messages.insert(want.to_owned());
     }
-    assert!(messages.len() >= 38, "only {} bad files were found", messages.len());
+    assert!(messages.len() >= 32, "only {} bad files were found", messages.len());
 }

@@ -29,6 +29,8 @@ pub struct Claim {
     pub epk: [U256; 2],
     pub ciphertext: Bytes,
     pub tx: B256,
+    /// Number of its block.
+    pub block: u64,
 }
 
 /// A results hash as an accepted proof recorded it.
@@ -168,7 +170,8 @@ impl Market {
         Ok((s.length != 0).then_some((s.length, s.s)))
     }
 
-    async fn logs<E: SolEvent>(&self, id: u64) -> Result<Vec<(E, B256)>> {
+    /// Events of a bounty, each with its transaction and block; those in no block yet are left out.
+    async fn logs<E: SolEvent>(&self, id: u64) -> Result<Vec<(E, B256, u64)>> {
         let filter = Filter::new()
             .address(self.address())
             .event_signature(E::SIGNATURE_HASH)
@@ -181,12 +184,12 @@ impl Market {
             .await
             .map_err(|e| super::client::explain(&e))?;
         logs.into_iter()
-            .map(|l| {
-                let tx = l.transaction_hash.unwrap_or_default();
+            .filter_map(|l| Some((l.transaction_hash?, l.block_number?, l)))
+            .map(|(tx, block, l)| {
                 let decoded = l
                     .log_decode::<E>()
                     .with_context(|| format!("an event of bounty {id} is malformed"))?;
-                Ok((decoded.inner.data, tx))
+                Ok((decoded.inner.data, tx, block))
             })
             .collect()
     }
@@ -196,12 +199,13 @@ impl Market {
         let logs = self.logs::<IBountyMarket::PrizeClaimed>(id).await?;
         Ok(logs
             .into_iter()
-            .map(|(e, tx)| Claim {
+            .map(|(e, tx, block)| Claim {
                 hunter: e.hunter,
                 slot: e.slot,
                 epk: [e.epkX, e.epkY],
                 ciphertext: e.ciphertext,
                 tx,
+                block,
             })
             .collect())
     }
@@ -211,8 +215,8 @@ impl Market {
         let logs = self.logs::<IBountyMarket::ShardProved>(id).await?;
         let mut out: Vec<ShardResult> = logs
             .into_iter()
-            .filter(|(e, _)| e.hunter == hunter && e.slot == slot)
-            .map(|(e, _)| ShardResult {
+            .filter(|(e, ..)| e.hunter == hunter && e.slot == slot)
+            .map(|(e, ..)| ShardResult {
                 shard: e.shard.saturating_to(),
                 score: e.score,
                 results: e.results,

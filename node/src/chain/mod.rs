@@ -18,5 +18,5 @@ pub mod market;
 pub mod states;
 pub mod time;
 
-pub use client::{Chain, Sent};
+pub use client::{Caution, Chain, Sent};
 pub use deployment::Deployment;

@@ -1,12 +1,10 @@
 //! `zkaggle daemon`.
 
 use super::args::{DaemonArgs, RoleArg};
+use super::connect;
 use super::init::password;
 use super::output::Output;
 use crate::bounty_file::BountyFile;
-use crate::chain::client::is_development;
-use crate::chain::market::Market;
-use crate::chain::{Chain, Deployment};
 use crate::failure::Failure;
 use crate::node::{Pace, Role, run as run_node};
 use crate::node_dir::{CONFIG_FILE, NodeDir};
@@ -15,6 +13,7 @@ use crate::prover::Prover;
 use crate::roles::hunter::Hunter;
 use crate::roles::provider::Provider;
 use crate::roles::services::{Peers, Services};
+use crate::store;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::time::Duration;
@@ -29,7 +28,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     let config = Config::load(&args.config.unwrap_or_else(|| args.dir.join(CONFIG_FILE)))?;
-    let role = args.role.map_or_else(|| role_of(&config), Ok)?;
+    let role = args.role.unwrap_or_else(|| role_of(&config));
     let bounty = match role {
         RoleArg::Provider => {
             let path = args
@@ -44,30 +43,10 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     let dir = NodeDir::open(&args.dir)?;
     let seed = keystore.seed().clone();
 
-    let url = match &args.rpc_url {
-        Some(u) => u.clone(),
-        None => config
-            .chain
-            .first_rpc_url()?
-            .context("chain.rpc_url is not set; give --rpc-url or set it")?,
-    };
-    let deployment = match args.deployment.as_ref().or(config.chain.deployment.as_ref()) {
-        Some(path) => Deployment::read(path)?,
-        None => {
-            return Err(Failure::usage(
-                "chain.deployment is not set; give --deployment or set it",
-            ));
-        }
-    };
-    if !is_development(deployment.chain_id) && !config.chain.production_opt_in {
-        return Err(Failure::refused(format!(
-            "chain {} is not a development chain, and this software is unaudited; set chain.production_opt_in = true to accept that",
-            deployment.chain_id
-        )));
-    }
-    let chain = Chain::connect_http(&url, crate::identity::signer(&seed)?, Some(deployment.chain_id)).await?;
-    let account = chain.account();
-    let market = Market::open(chain, deployment).await?;
+    let signer = crate::identity::signer(&seed)?;
+    let market = connect::market(&config, args.rpc_url.as_deref(), args.deployment.as_deref(), signer).await?;
+    let account = market.chain().account();
+    let index = store::open(&config.store.dir_in(dir.root()))?;
     let parse = |a: &String| {
         a.parse::<Multiaddr>()
             .map_err(|e| Failure::usage(format!("{a:?} is not a multiaddress: {e}")))
@@ -88,7 +67,12 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     let report = services.report.clone();
     let policy = match bounty {
         Some((file, graphs)) => Role::Provider(Box::new(Provider::new(services, file, graphs))),
-        None => Role::Hunter(Box::new(Hunter::new(services, args.model))),
+        None => {
+            let hunter = Hunter::new(services, args.model)
+                .with_store(index.clone())
+                .with_max_memory(config.prover.max_memory);
+            Role::Hunter(Box::new(hunter))
+        }
     };
     out.print(
         &json!({ "role": who, "account": account, "peer": address.to_string() }),
@@ -97,6 +81,7 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
 
     let stop = stop_signal();
     let pace = Pace {
+        poll: config.chain.poll.into(),
         stop_when_done: args.until_done,
         ..Pace::daemon()
     };
@@ -108,17 +93,17 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
             Err(_) => { task.abort(); Ok(()) }
         },
     };
+    if let Err(e) = index.flush() {
+        tracing::warn!("{e}; the bounties finished last are looked at again at the next start");
+    }
     peers.network.shutdown().await;
     result
 }
 
-fn role_of(config: &Config) -> Result<RoleArg> {
-    match config.node.role.as_str() {
-        "provider" => Ok(RoleArg::Provider),
-        "hunter" => Ok(RoleArg::Hunter),
-        other => Err(Failure::usage(format!(
-            "node.role is {other:?}; this version runs provider and hunter"
-        ))),
+fn role_of(config: &Config) -> RoleArg {
+    match config.node.role {
+        zkaggle_config::Role::Provider => RoleArg::Provider,
+        zkaggle_config::Role::Hunter => RoleArg::Hunter,
     }
 }
 

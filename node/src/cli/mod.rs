@@ -3,6 +3,7 @@
 mod args;
 mod backup;
 mod bench;
+mod connect;
 mod daemon;
 mod dataset;
 mod demo;

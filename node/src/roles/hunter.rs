@@ -8,15 +8,18 @@ use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
 use crate::prover::Prover;
+use crate::store::{MemoryStore, Scope, Store};
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{Bounty, Entry};
 use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
 use zkaggle_circuits::statements::release;
+use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::cid::cid_of_digest;
 use zkaggle_graph::field::{Fr, from_be_bytes};
@@ -50,8 +53,16 @@ pub struct Hunter {
     services: Services,
     /// The model to enter with; a node restored from a backup may have none and still claim.
     model: Option<PathBuf>,
-    /// Bounties that need nothing more from this node.
+    /// Most memory that an accuracy proof may take.
+    max_memory: Option<ByteSize>,
+    store: Arc<dyn Store>,
+    /// This account's part of the store; read at the first tick.
+    scope: Option<Scope>,
+    /// Bounties that need nothing more from this node, as in the store.
     finished: BTreeSet<u64>,
+    /// Bounties that look finished, by the newest block when they first did: until that block lies
+    /// deep, another fork may have left something to do.
+    over: BTreeMap<u64, u64>,
     /// Bounties this model cannot enter, so that the reason is told once.
     unfit: BTreeSet<u64>,
 }
@@ -61,37 +72,104 @@ impl Hunter {
         Self {
             services,
             model,
+            max_memory: None,
+            store: Arc::new(MemoryStore::default()),
+            scope: None,
             finished: BTreeSet::new(),
+            over: BTreeMap::new(),
             unfit: BTreeSet::new(),
+        }
+    }
+
+    /// Remembers finished bounties there, so that the next start need not look at them again.
+    pub fn with_store(self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self }
+    }
+
+    /// Enters no model whose accuracy proof would take more.
+    pub fn with_max_memory(self, limit: ByteSize) -> Self {
+        Self {
+            max_memory: Some(limit),
+            ..self
         }
     }
 
     /// Does the next thing that is due on any bounty.
     pub async fn tick(&mut self) -> Result<Tick> {
+        self.recall().await?;
         let count = self.services.market.count().await?;
-        let mut entered = 0;
+        let known = self.finished.len();
+        let tick = self.walk(count).await;
+        if self.finished.len() > known
+            && let Err(e) = self.store.flush()
+        {
+            tracing::warn!("{e}; the bounties finished last are looked at again at the next start");
+        }
+        if tick? == Tick::Worked || self.services.withdraw_owed().await? {
+            return Ok(Tick::Worked);
+        }
+        let all = count > 0 && (1..=count).all(|id| self.finished.contains(&id));
+        Ok(if all { Tick::Done } else { Tick::Idle })
+    }
+
+    /// Looks at each bounty that is not finished, until one needed something.
+    async fn walk(&mut self, count: u64) -> Result<Tick> {
         for id in 1..=count {
             if self.finished.contains(&id) {
-                entered += 1;
                 continue;
             }
             match self.bounty(id).await.with_context(|| format!("bounty {id}"))? {
                 Tick::Worked => return Ok(Tick::Worked),
-                Tick::Done => {
-                    self.finished.insert(id);
-                    entered += 1;
+                Tick::Done => self.finish(id).await?,
+                Tick::Idle => {
+                    self.over.remove(&id);
                 }
-                Tick::Idle => {}
             }
         }
-        if self.services.withdraw_owed().await? {
-            return Ok(Tick::Worked);
+        Ok(Tick::Idle)
+    }
+
+    // ------------------------------------------------------------------ index
+
+    /// Reads what earlier runs finished, once.
+    async fn recall(&mut self) -> Result<()> {
+        if self.scope.is_some() {
+            return Ok(());
         }
-        Ok(if entered > 0 && self.finished.len() as u64 == count {
-            Tick::Done
-        } else {
-            Tick::Idle
-        })
+        let market = &self.services.market;
+        let scope = Scope {
+            chain_id: market.chain().chain_id(),
+            market: market.address(),
+            account: market.chain().account(),
+            origin: market.chain().block_hash(market.deployment().deploy_block).await?,
+        };
+        match self.store.finished(&scope) {
+            Ok(ids) => self.finished = ids,
+            Err(e) => tracing::warn!("{e}; every bounty is looked at again"),
+        }
+        self.scope = Some(scope);
+        Ok(())
+    }
+
+    /// Notes that a bounty looks finished; it counts once the chain is that deep.
+    async fn finish(&mut self, id: u64) -> Result<()> {
+        let chain = self.services.market.chain();
+        let since = match self.over.get(&id) {
+            Some(block) => *block,
+            None => chain.head().await?,
+        };
+        self.over.insert(id, since);
+        if chain.deep().await?.number < since {
+            return Ok(());
+        }
+        self.over.remove(&id);
+        self.finished.insert(id);
+        if let Some(scope) = &self.scope
+            && let Err(e) = self.store.finish(scope, id)
+        {
+            tracing::warn!("{e}; bounty {id} is looked at again at the next start");
+        }
+        Ok(())
     }
 
     async fn bounty(&mut self, id: u64) -> Result<Tick> {
@@ -194,6 +272,9 @@ impl Hunter {
             b.schemaId.0 == graph.schema().id(),
             "its records have another schema than the model's"
         );
+        if let Some(limit) = self.max_memory {
+            within(limit, graph)?;
+        }
         for (length, _) in s.market.shards(id).await? {
             let n = length as usize / graph.schema().record_bytes();
             ensure!(
@@ -336,7 +417,9 @@ impl Hunter {
             return Ok(Tick::Idle);
         };
         let now = s.market.chain().now().await?;
-        if now < start {
+        // Until the round's first block lies deep, another fork may rank us out of the prize, and a claim
+        // that was seen would have given the weights away for nothing.
+        if now < start || s.market.chain().deep().await?.timestamp < start {
             return Ok(Tick::Idle);
         }
         let board = s.market.board(id).await?;
@@ -416,6 +499,16 @@ impl Hunter {
     }
 }
 
+/// Whether an accuracy proof of `graph` is estimated to fit into `limit`.
+fn within(limit: ByteSize, graph: &Graph) -> Result<()> {
+    let needed = ByteSize(zkaggle_circuits::accuracy::cost(graph)?.memory);
+    ensure!(
+        needed <= limit,
+        "proving it takes about {needed} of memory, prover.max_memory is {limit}"
+    );
+    Ok(())
+}
+
 /// Name of an entry's record.
 pub fn record_name(bounty: u64, slot: u8) -> String {
     format!("entry-{bounty}-{slot}")
@@ -430,4 +523,30 @@ fn reusable(path: &std::path::Path, statement: &Statement) -> Option<Vec<u8>> {
 fn element(v: U256) -> Result<Fr> {
     from_be_bytes(&v.to_be_bytes())
         .map_err(|e| Failure::refused(format!("the bounty's encryption key is malformed: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::assets;
+    use crate::import::{self, ModelImport};
+
+    #[test]
+    fn a_proof_must_fit_into_the_memory() {
+        let model = import::model(&ModelImport {
+            onnx: assets::MODEL,
+            schema: assets::schema(),
+            calibration: assets::TRAIN,
+            samples: 360,
+        })
+        .unwrap();
+        let graph = &model.file.graph;
+        let needed = zkaggle_circuits::accuracy::cost(graph).unwrap().memory;
+        within(ByteSize(needed), graph).unwrap();
+        let e = within(ByteSize(needed - 1), graph).unwrap_err().to_string();
+        assert!(e.contains("prover.max_memory"), "{e}");
+        // The defaults must let the model that ships with the program in.
+        let config = zkaggle_config::Loader::new().unwrap().finish().unwrap();
+        within(config.prover.max_memory, graph).unwrap();
+    }
 }

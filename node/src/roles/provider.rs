@@ -89,6 +89,7 @@ impl Provider {
             Phase::Prove | Phase::Claim | Phase::Closed if self.open_claims(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Claim => self.close(id).await,
             _ if settled && s.withdraw_owed().await? => Ok(Tick::Worked),
+            Phase::Closed if self.unopened(id).await? => Ok(Tick::Idle),
             _ if settled => Ok(Tick::Done),
             Phase::Defaulted => {
                 s.report
@@ -375,11 +376,18 @@ impl Provider {
 
     // ------------------------------------------------------------------- open
 
-    /// Opens every claim not opened yet; whether there was one.
+    /// Whether a claim is on chain that was not opened: it does not lie deep enough yet.
+    async fn unopened(&self, id: u64) -> Result<bool> {
+        let claims = self.services.market.claims(id).await?;
+        Ok(claims.iter().any(|c| !self.opened.contains(&(c.hunter, c.slot))))
+    }
+
+    /// Opens every claim that lies deep and is not opened yet; whether there was one.
     async fn open_claims(&mut self, id: u64, dataset: &Dataset) -> Result<bool> {
         let s = self.services.clone();
         let mut any = false;
-        for claim in s.market.claims(id).await? {
+        let deep = s.market.chain().deep().await?.number;
+        for claim in s.market.claims(id).await?.into_iter().filter(|c| c.block <= deep) {
             let name = (claim.hunter, claim.slot);
             let stem = format!("bounty-{id}-{}-{}", claim.hunter, claim.slot);
             if self.opened.contains(&name) || s.dir.opened().join(format!("{stem}.json")).exists() {
