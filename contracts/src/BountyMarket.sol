@@ -495,9 +495,11 @@ contract BountyMarket is MarketStorage {
     }
 
     /// @inheritdoc IBountyMarket
-    function cancel(uint256 id) external exclusive {
+    function cancel(uint256 id, uint32 mostEntrants) external exclusive {
         Stored storage b = _in(id, Phase.Commit);
         if (msg.sender != b.owner) revert NotOwner(msg.sender);
+        // Else whoever sees the cancellation enters first, for half the bond.
+        if (b.entrants > mostEntrants) revert TooManyEntrants(b.entrants, mostEntrants);
         if (b.rankedCount != 0) revert CancelTooLate();
         _loseBond(id, b, Phase.Cancelled);
     }

@@ -37,17 +37,16 @@ contract KeyRegistry is IKeyRegistry {
         if (adapter.code.length == 0) revert AdapterWithoutCode(adapter);
         if (chunks.length == 0 || chunks.length > MAX_CHUNKS) revert ChunkCount(chunks.length);
         if (bytes(info).length > MAX_INFO) revert InfoTooLong(bytes(info).length);
-        // A chunk made elsewhere could be destroyed and made anew with other bytes.
-        for (uint256 i; i < chunks.length; ++i) {
-            if (!created[chunks[i]]) revert ChunkUnknown(chunks[i]);
-        }
+        _checkChunks(chunks);
         if (!_linkFits(role, link)) revert LinkInvalid(role, link);
 
         Key memory k = Key(role, adapter, adapter.codehash, link, chunks);
         bytes32 srsId = IAdapter(adapter).srsId();
         bytes32 keyHash = Chunks.hash(chunks);
         vkId = keccak256(abi.encode(Tags.VK, uint256(role), k.codeHash, srsId, keyHash, link));
-        if (keys[vkId].role != Role.None) revert KeyExists(vkId);
+        // A key whose adapter is gone may move: its vkId fixes code, bytes and link, so that nothing but
+        // the address can differ. Else an adapter destroyed on purpose would close the vkId for ever.
+        if (_alive(keys[vkId])) revert KeyExists(vkId);
         keys[vkId] = k;
         _announce(vkId, k, srsId, keyHash, info);
     }
@@ -61,12 +60,13 @@ contract KeyRegistry is IKeyRegistry {
         k = keys[vkId];
         if (k.role == Role.None) revert KeyUnknown(vkId);
         // An adapter created and destroyed in one transaction can come back with other code.
-        if (k.adapter.codehash != k.codeHash) revert AdapterChanged(vkId, k.adapter);
+        if (!_alive(keys[vkId])) revert AdapterChanged(vkId, k.adapter);
     }
 
     /// @inheritdoc IKeyRegistry
     function roleOf(bytes32 vkId) external view returns (Role) {
-        return keys[vkId].role;
+        Key storage k = keys[vkId];
+        return _alive(k) ? k.role : Role.None;
     }
 
     /// @inheritdoc IKeyRegistry
@@ -78,6 +78,22 @@ contract KeyRegistry is IKeyRegistry {
     function chunkAt(bytes calldata data) external view returns (address chunk, bool stored) {
         chunk = Chunks.addressOf(_init(data));
         stored = created[chunk];
+    }
+
+    /// @dev Whether the key is registered and its adapter still has the registered code.
+    function _alive(Key storage k) private view returns (bool) {
+        return k.role != Role.None && k.adapter.codehash == k.codeHash;
+    }
+
+    function _checkChunks(address[] calldata chunks) private view {
+        for (uint256 i; i < chunks.length; ++i) {
+            address chunk = chunks[i];
+            // A chunk made elsewhere could be destroyed and made anew with other bytes.
+            if (!created[chunk]) revert ChunkUnknown(chunk);
+            // One cut for the same bytes: the vkId does not name it, and an adapter may not read another.
+            uint256 size = chunk.code.length - 1;
+            if (i + 1 != chunks.length && size != Chunks.MAX_BYTES) revert ChunkSize(size);
+        }
     }
 
     function _init(bytes calldata data) private pure returns (bytes memory) {

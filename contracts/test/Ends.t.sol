@@ -43,7 +43,7 @@ contract EndsTest is Base {
     }
 
     function cancelCall() private view returns (bytes memory) {
-        return abi.encodeCall(IBountyMarket.cancel, (id));
+        return abi.encodeCall(IBountyMarket.cancel, (id, type(uint32).max));
     }
 
     function refundCall(uint256 i) private view returns (bytes memory) {

@@ -84,7 +84,7 @@ contract GasTest is Base {
         id = create(p);
         commit(id, 0, 0);
         vm.prank(owner);
-        market.cancel(id);
+        market.cancel(id, 1);
         note("cancel", 150_000);
         market.refund(id, hunter(0), 0);
         note("refund", 100_000);

@@ -235,7 +235,7 @@ contract Handler is Base {
         uint256 id = pick(seed, IBountyMarket.Phase.Commit);
         if (id == 0 || seed % 4 != 0 || market.bountyOf(id).rankedCount != 0) return;
         vm.prank(owner);
-        market.cancel(id);
+        market.cancel(id, type(uint32).max);
         ++count["cancel"];
     }
 

@@ -345,6 +345,8 @@ interface IBountyMarket {
     error NotOwner(address caller);
     /// @notice An entry is on the board: the bounty can no longer be cancelled.
     error CancelTooLate();
+    /// @notice More entries are in than the owner is ready to pay for with the bond.
+    error TooManyEntrants(uint256 entrants, uint256 most);
     /// @notice The entry holds no stake, or the bounty is not settled.
     error NothingToRefund();
     /// @notice Nothing is owed to the caller.
@@ -403,7 +405,8 @@ interface IBountyMarket {
     function finalize(uint256 id) external;
 
     /// @notice Withdraws a bounty during Commit. With entries, the bond is lost as in a default.
-    function cancel(uint256 id) external;
+    /// @param mostEntrants refused with more entries than these, which may come in while the call waits
+    function cancel(uint256 id, uint32 mostEntrants) external;
 
     /// @notice Returns the stake of an entry, and its share of a lost bond, after settlement. Anyone.
     function refund(uint256 id, address hunter, uint8 slot) external;

@@ -47,7 +47,7 @@ interface IKeyRegistry {
         string info
     );
 
-    /// @notice A chunk has 1 to 24,575 bytes (EIP-170 less the leading STOP).
+    /// @notice A chunk has 1 to 24,575 bytes (EIP-170 less the leading STOP); all but a key's last have 24,575.
     error ChunkSize(uint256 size);
     /// @notice The data contract could not be created.
     error ChunkNotCreated();
@@ -63,7 +63,7 @@ interface IKeyRegistry {
     error AdapterChanged(bytes32 vkId, address adapter);
     /// @notice The link does not fit the role.
     error LinkInvalid(Role role, bytes32 link);
-    /// @notice The vkId is registered already.
+    /// @notice The vkId is registered already, and its adapter is there.
     error KeyExists(bytes32 vkId);
     /// @notice No key has this vkId.
     error KeyUnknown(bytes32 vkId);
@@ -74,8 +74,8 @@ interface IKeyRegistry {
     /// @dev Several transactions may fill one key: each stays under the gas cap of EIP-7825.
     function storeChunk(bytes calldata data) external returns (address chunk);
 
-    /// @notice Registers a key.
-    /// @param chunks addresses from `storeChunk`, in order
+    /// @notice Registers a key, or finds a new adapter with the same code for one whose adapter is gone.
+    /// @param chunks addresses from `storeChunk`, in order, all but the last full
     /// @param link see `Key.link`
     /// @return vkId keccak256(abi.encode(TAG_VK, role, codeHash, srsId, keccak256(key bytes), link))
     function register(Role role, address adapter, address[] calldata chunks, bytes32 link, string calldata info)
@@ -85,7 +85,7 @@ interface IKeyRegistry {
     /// @notice The key, after checking that its adapter's code is still the registered one.
     function key(bytes32 vkId) external view returns (Key memory);
 
-    /// @notice Role of a vkId; `None` when it is unknown.
+    /// @notice Role of a vkId; `None` when it is unknown or its adapter's code is no longer the registered one.
     function roleOf(bytes32 vkId) external view returns (Role);
 
     /// @notice Link of a vkId; zero when it is unknown.

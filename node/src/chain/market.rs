@@ -335,8 +335,12 @@ impl Market {
         self.chain.send("finalize", self.market.finalize(U256::from(id))).await
     }
 
-    pub async fn cancel(&self, id: u64) -> Result<Sent> {
-        self.chain.send("cancel", self.market.cancel(U256::from(id))).await
+    /// Cancels; refused with more than `most_entrants` entries, since entries cost the bond and may
+    /// come in while the transaction waits.
+    pub async fn cancel(&self, id: u64, most_entrants: u32) -> Result<Sent> {
+        self.chain
+            .send("cancel", self.market.cancel(U256::from(id), most_entrants))
+            .await
     }
 
     pub async fn refund(&self, id: u64, slot: u8) -> Result<Sent> {
