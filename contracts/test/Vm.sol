@@ -23,12 +23,10 @@ interface Vm {
     function deal(address account, uint256 amount) external;
     function chainId(uint256 id) external;
     function etch(address account, bytes calldata code) external;
-    function store(address account, bytes32 slot, bytes32 value) external;
     function readFile(string calldata path) external view returns (string memory);
     function writeFile(string calldata path, string calldata data) external;
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
-    function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function getBlockTimestamp() external view returns (uint256);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
@@ -38,7 +36,6 @@ interface Vm {
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function envOr(string calldata name, bool fallback_) external view returns (bool);
-    function cool(address target) external;
     function assume(bool condition) external pure;
 }
 
