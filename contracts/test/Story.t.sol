@@ -64,6 +64,7 @@ contract StoryTest is Base {
         commit(id, 1, 1);
         vm.warp(commitEnd(id));
         phase(id, IBountyMarket.Phase.Prove);
+        eq(market.proveEndOf(id), commitEnd(id) + 3000, "who commits last has the whole window");
         proveAll(id, 1, 1, 102);
         (uint256 start,) = market.roundOf(id);
         vm.warp(start);
