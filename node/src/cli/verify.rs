@@ -35,12 +35,12 @@ pub fn verify(file: &ProofFile, dir: &Path) -> Result<String> {
     let x = file.statement.public_inputs();
     match &file.statement {
         Statement::Cid { cid, instance } => {
-            let named = digest_of(&parse_cid(cid)?)?;
+            let named = parse_cid(cid).and_then(|cid| digest_of(&cid)).map_err(refuse)?;
             if named != instance.digest {
                 return Err(Failure::refused("the CID in the file is not that of the proved digest"));
             }
             let key = keys::load(dir, vk_id, Role::Dataset)?;
-            halo2::verify(&key.srs, &key.vk, &x, &file.proof).map_err(|e| Failure::refused(e.to_string()))?;
+            halo2::verify(&key.srs, &key.vk, &x, &file.proof).map_err(refuse)?;
             development(file, key.srs.is_development())?;
             Ok(format!(
                 "the {} bytes behind {cid} have the shard commitment {}",
@@ -51,7 +51,7 @@ pub fn verify(file: &ProofFile, dir: &Path) -> Result<String> {
         Statement::Accuracy { entry, instance } => {
             let key = keys::load(dir, vk_id, Role::Score)?;
             bound(entry, vk_id, &instance.ctx)?;
-            halo2::verify(&key.srs, &key.vk, &x, &file.proof).map_err(|e| Failure::refused(e.to_string()))?;
+            halo2::verify(&key.srs, &key.vk, &x, &file.proof).map_err(refuse)?;
             development(file, key.srs.is_development())?;
             Ok(format!(
                 "the model committed as {} predicts {} of {} labels of the shard {}; entry of 0x{} in bounty {} of market 0x{} on chain {}",
@@ -71,7 +71,7 @@ pub fn verify(file: &ProofFile, dir: &Path) -> Result<String> {
             ciphertext,
         } => {
             bound(entry, VkId(entry.score_vk_id), &instance.ctx)?;
-            let words = release::ciphertext_words(ciphertext)?;
+            let words = release::ciphertext_words(ciphertext).map_err(refuse)?;
             let class = CapacityClass::ALL
                 .into_iter()
                 .find(|c| c.message_words() == words.len())
@@ -82,9 +82,8 @@ pub fn verify(file: &ProofFile, dir: &Path) -> Result<String> {
                     "the keys folder's release key is {derived}, the proof names {vk_id}"
                 )));
             }
-            release::check_ciphertext(class, instance, vk_id, &words)?;
-            key.verify(instance, &file.proof)
-                .map_err(|e| Failure::refused(e.to_string()))?;
+            release::check_ciphertext(class, instance, vk_id, &words).map_err(refuse)?;
+            key.verify(instance, &file.proof).map_err(refuse)?;
             development(file, key.is_development())?;
             Ok(format!(
                 "the {} bytes of ciphertext hold the model committed as {}, readable with the provider's key alone",
@@ -113,6 +112,11 @@ fn development(file: &ProofFile, key: bool) -> Result<()> {
         return Err(Failure::refused("the file's development mark is not its key's"));
     }
     Ok(())
+}
+
+/// A file whose content cannot be what it says is refused like one whose proof is wrong.
+fn refuse(e: impl std::fmt::Display) -> anyhow::Error {
+    Failure::refused(e.to_string())
 }
 
 fn hex(x: &Fr) -> String {

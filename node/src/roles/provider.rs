@@ -150,7 +150,7 @@ impl Provider {
                 g.text()
             );
         }
-        let longest = dataset.manifest().largest_shard() as usize;
+        let longest = longest_shard(dataset);
         let (data_key, keys, score_ids) = s
             .report
             .step(
@@ -276,7 +276,7 @@ impl Provider {
     async fn cid_proof(&self, dataset: &Dataset, j: usize) -> Result<ProofFile> {
         let s = &self.services;
         let shard = &dataset.shards()[j];
-        let longest = dataset.manifest().largest_shard() as usize;
+        let longest = longest_shard(dataset);
         let key = s.prover.dataset_key(longest).await?;
         let x = cid::instance(&shard.bytes)?;
         let statement = Statement::Cid {
@@ -511,4 +511,9 @@ impl Provider {
         }
         Ok(Tick::Worked)
     }
+}
+
+/// Bytes of the longest shard: the dataset key covers all of them.
+fn longest_shard(dataset: &Dataset) -> usize {
+    dataset.shards().iter().map(|s| s.bytes.len()).max().unwrap_or(0)
 }
