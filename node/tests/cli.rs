@@ -386,7 +386,7 @@ fn a_daemon_says_why_it_does_not_start() {
     std::fs::write(at("bad.json"), "{").unwrap();
     finish(&mut start(&at("bad.json"))).refused(USAGE, &["bad.json"]);
     finish(&mut start(&deployment(folder.path(), 1))).refused(REFUSED, &["production_opt_in", "unaudited"]);
-    finish(&mut daemon(&at("node"), &pw, &dev, "not a url")).refused(USAGE, &["URL"]);
+    finish(&mut daemon(&at("node"), &pw, &dev, "not a url")).refused(USAGE, &["--rpc-url"]);
     finish(start(&dev).env("ZKAGGLE_CHAIN__RPC", "x")).refused(USAGE, &["chain.rpc"]);
     finish(start(&dev).args(["--config"]).arg(at("absent.toml"))).refused(NOT_FOUND, &["absent.toml"]);
     let mut wrong = daemon(&at("node"), &at("bad.json"), &dev, url);
@@ -412,7 +412,10 @@ fn an_endpoint_of_another_chain_is_refused() {
     let line = chain.value("development chain 31337 at");
     let port = line.rsplit(':').next().unwrap().to_owned();
     let start = |d: &Path| finish(&mut daemon(&at("node"), &pw, d, &line));
-    start(&deployment(folder.path(), 1_337)).refused(REFUSED, &["1337", "31337"]);
+    let other = deployment(folder.path(), 1_337);
+    start(&other).refused(REFUSED, &["chain 1337", "31337"]);
+    let mut c = daemon(&at("node"), &pw, &other, &line);
+    finish(c.env("ZKAGGLE_CHAIN__ID", "1337")).refused(REFUSED, &["serves chain 31337"]);
 
     // A contract that is not the one expected.
     let text = std::fs::read_to_string(at("deployment.json")).unwrap();
