@@ -94,6 +94,11 @@ fn pack(bits: &[E]) -> E {
     from_top.fold(top, |acc, b| acc * Fr::from(2) + b)
 }
 
+/// `1 − 2x`: ±1 for a bit, and exclusive or is the product of these.
+fn signs(bits: &[E]) -> Vec<E> {
+    bits.iter().map(|b| one() - b.clone() * Fr::from(2)).collect()
+}
+
 /// Zero exactly for 0 and 1.
 fn bit(x: &E) -> E {
     x.clone() * x.clone() - x.clone()

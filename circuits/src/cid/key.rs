@@ -3,11 +3,13 @@
 use super::circuit::CidCircuit;
 use super::layout::{INSTANCES, Shape, blocks};
 use super::trace::Trace;
-use crate::backend::srs::{Srs, SrsPoints};
-use crate::backend::{Halo2Error, Halo2Key, Halo2Vk, ProofError, halo2};
+use crate::backend::srs::{Srs, SrsKind, SrsPoints};
+use crate::backend::{Halo2Error, Halo2Key, Halo2Vk, ProofError, VkFile, halo2};
+use crate::evm::{self, CompileError, EvmKey};
 use crate::statements::cid::{CidError, CidInstance, CidWitness, check};
 use rand::RngCore;
 use zkaggle_graph::graph::MAX_SHARD_BYTES;
+use zkaggle_graph::ids::{Role, VkId};
 
 /// Classes in use, smallest first. The largest shard fits the last one.
 pub const CLASSES: std::ops::RangeInclusive<u32> = 14..=17;
@@ -101,19 +103,89 @@ impl DatasetKey {
     /// # Errors
     /// [`ProofError`] says which check failed.
     pub fn verify(&self, srs: &SrsPoints, x: &CidInstance, proof: &[u8]) -> Result<(), ProofError> {
-        halo2::verify(srs, self.vk(), &x.public_inputs(), proof)
+        verify(srs, self.vk(), x, proof)
     }
 
     /// The verifying key.
     pub fn vk(&self) -> &Halo2Vk {
         self.key.vk()
     }
+
+    /// The verifying key as a file: with it and the SRS points, [`verify`] needs nothing else.
+    ///
+    /// # Errors
+    /// [`CompileError`] when the key has no EVM form.
+    pub fn file(&self) -> Result<VkFile, CompileError> {
+        let srs_id = self.vk().srs_id();
+        let development = srs_id == SrsPoints::development().id();
+        Ok(VkFile {
+            role: Role::Dataset,
+            srs_kind: if development {
+                SrsKind::Development
+            } else {
+                SrsKind::Ceremony
+            },
+            srs_id,
+            shape: vec![],
+            key: self.evm_key()?.into_bytes(),
+            vk: self.vk().to_bytes(),
+        })
+    }
+
+    /// The verifying key as the chain reads it.
+    ///
+    /// # Errors
+    /// [`CompileError`] when the key has no EVM form.
+    pub fn evm_key(&self) -> Result<EvmKey, CompileError> {
+        evm::compile(self.vk())
+    }
+
+    /// The key's identity on chain, under the verifier contract with code hash `cs_id`.
+    ///
+    /// # Errors
+    /// [`CompileError`] when the key has no EVM form.
+    pub fn vk_id(&self, cs_id: [u8; 32]) -> Result<VkId, CompileError> {
+        let key = self.evm_key()?;
+        Ok(VkId::new(
+            Role::Dataset,
+            cs_id,
+            self.vk().srs_id(),
+            key.bytes(),
+            [0; 32],
+        ))
+    }
+}
+
+/// Verifies a proof with a verifying key alone.
+///
+/// # Errors
+/// [`ProofError`] says which check failed.
+pub fn verify(srs: &SrsPoints, vk: &Halo2Vk, x: &CidInstance, proof: &[u8]) -> Result<(), ProofError> {
+    halo2::verify(srs, vk, &x.public_inputs(), proof)
+}
+
+/// Reads the verifying key out of a key file. The constraint system is the same for every class.
+///
+/// # Errors
+/// A sentence on what is wrong with the file.
+pub fn vk_from_file(file: &VkFile) -> Result<Halo2Vk, String> {
+    if file.role != Role::Dataset {
+        return Err("the key file is not for datasets".into());
+    }
+    let vk = Halo2Vk::from_bytes::<CidCircuit>(&file.vk, ())?;
+    if vk.instances() != INSTANCES || vk.srs_id() != file.srs_id {
+        return Err("the key file's parts do not belong together".into());
+    }
+    Ok(vk)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::gates::Config;
+    use super::super::layout::TAIL;
     use super::*;
     use crate::statements::cid::instance;
+    use halo2_proofs::plonk::ConstraintSystem;
     use rand::SeedableRng;
     use rand_chacha::ChaCha20Rng;
     use zkaggle_graph::field::Fr;
@@ -168,6 +240,58 @@ mod tests {
         long.push(0);
         assert_eq!(key.verify(srs.points(), &x, &long), Err(ProofError::Trailing(1)));
         assert!(key.verify(srs.points(), &x, &proof[..proof.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn a_key_from_its_file_and_the_key_as_data_verify_the_same_proof() {
+        let srs = Srs::development(8).unwrap();
+        let key = DatasetKey::setup(&srs, 8).unwrap();
+        let w = CidWitness { bytes: vec![0x5a; 64] };
+        let x = instance(&w.bytes).unwrap();
+        let proof = key.prove(&srs, &x, &w, ChaCha20Rng::seed_from_u64(4)).unwrap();
+
+        let file = VkFile::from_bytes(&key.file().unwrap().to_bytes()).unwrap();
+        let vk = vk_from_file(&file).unwrap();
+        assert_eq!(verify(srs.points(), &vk, &x, &proof), Ok(()));
+        let evm = key.evm_key().unwrap();
+        assert_eq!(file.key, evm.bytes());
+        for (x, good) in [(x.clone(), true), (CidInstance { length: 63, ..x }, false)] {
+            assert_eq!(verify(srs.points(), &vk, &x, &proof).is_ok(), good);
+            let on_chain = evm::machine::verify(srs.points(), evm.bytes(), &x.public_inputs(), &proof);
+            assert_eq!(on_chain.is_ok(), good);
+        }
+        assert_ne!(key.vk_id([1; 32]).unwrap(), key.vk_id([2; 32]).unwrap());
+
+        let mut wrong = file.clone();
+        wrong.role = Role::Score;
+        assert!(vk_from_file(&wrong).is_err());
+        let mut wrong = file.clone();
+        wrong.srs_id[0] ^= 1;
+        assert!(vk_from_file(&wrong).is_err());
+        let mut wrong = file;
+        wrong.vk.truncate(40);
+        assert!(vk_from_file(&wrong).is_err());
+    }
+
+    /// A change here changes every dataset vkId, and its gas.
+    #[test]
+    fn the_constraint_system_does_not_change_unnoticed() {
+        let mut cs = ConstraintSystem::default();
+        Config::configure(&mut cs);
+        let constraints: usize = cs.gates().iter().map(|g| g.polynomials().len()).sum();
+        assert_eq!(
+            (
+                cs.num_advice_columns(),
+                cs.num_fixed_columns(),
+                cs.degree(),
+                constraints
+            ),
+            (112, 9, 5, 164)
+        );
+        assert_eq!((cs.advice_queries().len(), cs.fixed_queries().len()), (282, 9));
+        assert!(cs.permutation().get_columns().is_empty());
+        // The tail must end before the rows that halo2 blinds.
+        assert!(cs.blinding_factors() + 1 < TAIL - 4);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use zkaggle_graph::packing::SHA_BLOCK;
 pub const SLOT: usize = 68;
 /// Rows from the digest's first row to the end of the domain. Halo2 keeps the last dozen for
 /// blinding; the public inputs, in rows 0 to 3, reach back here around the end.
-pub const TAIL: usize = 24;
+pub const TAIL: usize = 23;
+/// Row of the tail with the commitment and the room left under the largest length.
+pub const OUTPUT: usize = 2;
 /// Public inputs, in rows 0 to 3 of the instance column.
 pub const INSTANCES: usize = 4;
 
@@ -42,20 +44,23 @@ pub mod col {
     pub const CARRY_A: usize = 100;
     pub const CARRY_E: usize = 101;
     pub const CARRY_E_HIGH: usize = 102;
+    /// `σ1` of the schedule word.
+    pub const SIGMA_W: usize = 103;
     /// Whether the slot holds a block.
-    pub const ACTIVE: usize = 103;
+    pub const ACTIVE: usize = 104;
     /// Columns above are small.
-    pub const SMALL: usize = 104;
+    pub const SMALL: usize = 105;
     /// Sponge state; flags on message rows; digest words on chain rows.
-    pub const S: usize = 104;
+    pub const S: usize = 105;
     /// S-box squares; accumulator on message rows; carry of `a` on chain rows.
-    pub const X: usize = 108;
-    /// Second S-box input; packed chunk on message rows; length on the summary row.
-    pub const U: usize = 109;
+    pub const X: usize = 109;
+    /// Second S-box input; packed chunk on message rows; length on the summary row; the tail's
+    /// commitment.
+    pub const U: usize = 110;
     /// Second S-box square; byte count on message rows; carry of `e` on chain rows.
-    pub const Y: usize = 110;
+    pub const Y: usize = 111;
     /// All advice columns.
-    pub const COUNT: usize = 111;
+    pub const COUNT: usize = 112;
 }
 
 /// Fixed columns by index.
@@ -64,18 +69,16 @@ pub mod fixed {
     pub const BITS: usize = 0;
     /// 1 where a round starts, 2 where a schedule step is anchored as well.
     pub const ROUND: usize = 1;
-    /// Round constant `K_t` of SHA-256.
+    /// Round constant `K_t` of SHA-256; 1 on the rows of the public inputs, where no round starts.
     pub const K: usize = 2;
     /// 1 on message rows, 2 on summary rows.
     pub const MESSAGE: usize = 3;
     /// 1 where a full round starts, 2 where two partial rounds do.
     pub const SPONGE: usize = 4;
-    /// 1 on the rows of the public inputs.
-    pub const OUTPUT: usize = 5;
     /// Four parameters whose meaning depends on the row.
-    pub const C: usize = 6;
+    pub const C: usize = 5;
     /// All fixed columns.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 9;
 }
 
 /// Blocks that SHA-256 pads `len` bytes to (FIPS 180-4, section 5.1.1).
@@ -92,13 +95,14 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape with `2^k` rows, when it has room for a block.
+    /// The shape with `2^k` rows, when it has room for two blocks: that the first slot for one starts
+    /// inactive follows from its not being the last (`docs/circuits/cid.md`).
     pub fn new(k: u32) -> Option<Self> {
         if k > 28 {
             return None;
         }
         let slots = (1usize << k).checked_sub(TAIL + INSTANCES)? / SLOT;
-        (slots >= 2).then_some(Self { k, slots })
+        (slots >= 3).then_some(Self { k, slots })
     }
 
     pub fn k(&self) -> u32 {

@@ -27,6 +27,6 @@ mod trace;
 mod tests;
 
 pub use circuit::CidCircuit;
-pub use key::{CLASSES, DatasetKey, DatasetKeyError, class_for};
+pub use key::{CLASSES, DatasetKey, DatasetKeyError, class_for, verify, vk_from_file};
 pub use layout::{Shape, blocks};
 pub use trace::Trace;

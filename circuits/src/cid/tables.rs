@@ -1,6 +1,6 @@
 //! Fixed columns of a class: row kinds and constants, the same for every message.
 
-use super::layout::{INSTANCES, MESSAGE, PARTIAL, SECOND_FULL, SLOT, SPONGE, SUMMARY, Shape, fixed};
+use super::layout::{INSTANCES, MESSAGE, OUTPUT, PARTIAL, SECOND_FULL, SLOT, SPONGE, SUMMARY, Shape, fixed};
 use super::sha256::{IV, K};
 use super::sponge::{PAIRS, Rounds};
 use halo2curves::bn256::Fr;
@@ -22,7 +22,7 @@ impl Tables {
             columns: vec![vec![Fr::ZERO; shape.rows()]; fixed::COUNT],
         };
         for i in 0..INSTANCES {
-            t.set(fixed::OUTPUT, i, 1);
+            t.set(fixed::K, i, 1);
             t.set(fixed::C + i, i, 1);
         }
         for slot in 0..shape.slots() {
@@ -38,8 +38,6 @@ impl Tables {
             t.set(fixed::C + 1, base + SUMMARY, u64::from(last));
             t.sponge(base);
         }
-        // `active` is pinned to zero where the first block's slot begins.
-        t.set(fixed::C + 2, shape.base(1), 1);
         t.chain(shape.tail(), true);
         t
     }
@@ -60,8 +58,8 @@ impl Tables {
             }
         }
         if tail {
-            // The row whose idle word shows that the length is within bounds.
-            self.set(fixed::C + 2, base + 2, 2);
+            // The row whose idle word shows that the length is within bounds, and that holds `s`.
+            self.set(fixed::C + 2, base + OUTPUT, 1);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Witness: every advice cell as a plain table, computed outside the proof system.
 
-use super::layout::{MESSAGE, PARTIAL, SECOND_FULL, SLOT, SPONGE, SPONGE_END, SUMMARY, Shape, blocks, col};
+use super::layout::{MESSAGE, OUTPUT, PARTIAL, SECOND_FULL, SLOT, SPONGE, SPONGE_END, SUMMARY, Shape, blocks, col};
 use super::sha256::{
     BIG_SIGMA_0, BIG_SIGMA_1, IV, K, SMALL_SIGMA_0, SMALL_SIGMA_1, big_sigma, ch, maj, pad, small_sigma, words,
 };
@@ -29,6 +29,8 @@ struct Carry {
     sponge: [Fr; T],
     active: bool,
     full: bool,
+    /// Whether the slot has message bytes.
+    data: bool,
     count: usize,
 }
 
@@ -56,6 +58,7 @@ impl Trace {
             sponge: [Fr::ZERO; T],
             active: false,
             full: false,
+            data: false,
             count: 0,
         };
         let idle = [0; SHA_BLOCK];
@@ -82,7 +85,8 @@ impl Trace {
             }
             carry.active = active;
         }
-        t.tail(shape, &carry.chain, len);
+        // A last block without message bytes is absorbed by nobody.
+        t.tail(shape, &carry.chain, len, carry.data);
         t
     }
 
@@ -116,6 +120,11 @@ impl Trace {
             self.put(bits + i, row, v >> i & 1);
         }
         self.put(word, row, v);
+    }
+
+    fn schedule_word(&mut self, row: usize, v: u32) {
+        self.word(col::W, col::WORD_W, row, v);
+        self.put(col::SIGMA_W, row, small_sigma(v, SMALL_SIGMA_1));
     }
 
     fn working(&mut self, row: usize, a: u32, e: u32) {
@@ -161,7 +170,7 @@ impl Trace {
             self.put(col::CARRY_E_HIGH, row - 1, (sum >> 33) as u32);
             self.put(col::CARRY_A, row - 1, (a_sum >> 32) + 1);
             self.put(col::ACTIVE, row, active);
-            self.word(col::W, col::WORD_W, row, w[t]);
+            self.schedule_word(row, w[t]);
             v = [a_sum as u32, a, b, c, e_next, e, f, g];
             self.working(row, v[0], v[4]);
         }
@@ -226,6 +235,7 @@ impl Trace {
             self.put_wide(col::Y, row, Fr::from((carry.count + left.min(4 * t)) as u64));
         }
         carry.full = flag(SHA_BLOCK);
+        carry.data = flag(1);
         carry.count += left.min(SHA_BLOCK);
         let row = base + SUMMARY;
         self.put_wide(col::S, row, Fr::from(u64::from(carry.full)));
@@ -282,8 +292,8 @@ impl Trace {
         }
     }
 
-    /// Digest, its folding into two limbs, and the room left under the largest length.
-    fn tail(&mut self, shape: &Shape, digest: &[u32; 8], len: usize) {
+    /// Digest, its folding into two limbs, commitment, and the room left under the largest length.
+    fn tail(&mut self, shape: &Shape, digest: &[u32; 8], len: usize, data: bool) {
         let base = shape.tail();
         let mut limbs = [Fr::ZERO; 2];
         for i in (0..4).rev() {
@@ -296,12 +306,9 @@ impl Trace {
         for i in 0..=4 {
             self.put(col::ACTIVE, base + i, true);
         }
-        self.word(
-            col::W,
-            col::WORD_W,
-            base + 2,
-            (MAX_SHARD_BYTES as u32).wrapping_sub(len as u32),
-        );
+        let end = base - SLOT + SPONGE_END - if data { 0 } else { SLOT };
+        self.put_wide(col::U, base + OUTPUT, self.wide[col::S - col::SMALL][end]);
+        self.schedule_word(base + OUTPUT, (MAX_SHARD_BYTES as u32).wrapping_sub(len as u32));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Bits are bits and words are their bits.
 
-use super::{Cells, Named, all, bit, pack};
+use super::{Cells, E, Named, all, int, pack, signs};
 use crate::cid::layout::{col, fixed};
+use halo2curves::bn256::Fr;
 
 pub(super) fn constraints(c: &mut Cells<'_, '_>) -> Vec<Named> {
     let mut out = vec![];
@@ -11,10 +12,18 @@ pub(super) fn constraints(c: &mut Cells<'_, '_>) -> Vec<Named> {
         ("e", col::E, col::WORD_E),
     ] {
         let cells = c.word(bits, 0);
-        for (i, b) in cells.iter().enumerate() {
-            out.push((format!("bit {letter}[{i}]"), bit(b)));
+        // (1 − 2b)² = 1 says b² = b with the signs that the exclusive ors need anyway.
+        for (i, s) in signs(&cells).into_iter().enumerate() {
+            out.push((format!("bit {letter}[{i}]"), s.clone() * s + E::Constant(-Fr::from(1))));
         }
-        out.push((format!("word {letter}"), c.at(word, 0) - pack(&cells)));
+        // By bytes, which the message gate packs too.
+        let sum = cells
+            .chunks(8)
+            .rev()
+            .map(pack)
+            .reduce(|acc, byte| acc * Fr::from(256) + byte)
+            .unwrap_or_else(|| int(0));
+        out.push((format!("word {letter}"), c.at(word, 0) - sum));
     }
     all(&c.fixed(fixed::BITS), out)
 }

@@ -13,17 +13,12 @@ const TO_SUMMARY: i32 = -52;
 const LAST_SUMMARY: i32 = -68;
 const LAST_STATE: i32 = -23;
 
-/// `active` starts at 0 and rises once, where a slot's message begins.
+/// `active` rises once, where a slot's message rows begin.
 pub(super) fn active(c: &mut Cells<'_, '_>) -> Vec<Named> {
     let kind = c.fixed(fixed::BITS);
-    let start = c.fixed(fixed::C + 2);
     let (now, next) = (c.at(col::ACTIVE, 0), c.at(col::ACTIVE, 1));
     let chain = kind.clone() * (kind.clone() - one());
     vec![
-        (
-            "active starts at 0".into(),
-            chain.clone() * (start.clone() * (int(2) - start)) * now.clone(),
-        ),
         (
             "active holds".into(),
             kind.clone() * (int(3) - kind.clone()) * (next.clone() - now.clone()),

@@ -1,16 +1,11 @@
 //! FIPS 180-4, section 6.2.2: message schedule, rounds, and the sum that ends a block.
 
-use super::{Cells, E, Named, all, bit, int, not, one, pack, two_bits};
-use crate::cid::layout::{SLOT, col, fixed};
+use super::{Cells, E, Named, all, bit, int, not, one, pack, signs, two_bits};
+use crate::cid::layout::{MESSAGE, OUTPUT, SLOT, SPONGE_END, col, fixed};
 use crate::cid::sha256::{BIG_SIGMA_0, BIG_SIGMA_1, SMALL_SIGMA_0, SMALL_SIGMA_1};
 use crate::cid::tables::power;
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field;
-
-/// `1 − 2x`: exclusive or of bits is the product of these.
-fn signs(bits: &[E]) -> Vec<E> {
-    bits.iter().map(|b| one() - b.clone() * Fr::from(2)).collect()
-}
 
 /// `Σ 2ⁱ·(xor of the bits whose signs `terms(i)` multiplies)`.
 fn packed_xor(terms: impl Fn(usize) -> E) -> E {
@@ -37,11 +32,8 @@ fn small_sigma(s: &[E], (r, shift): ([usize; 2], usize)) -> E {
 pub(super) fn schedule(c: &mut Cells<'_, '_>) -> Vec<Named> {
     let kind = c.fixed(fixed::ROUND);
     let carry = c.at(col::CARRY_W, 0);
-    let (w15, w2) = (c.word(col::W, 0), c.word(col::W, 13));
-    let sum = c.at(col::WORD_W, -1)
-        + small_sigma(&signs(&w15), SMALL_SIGMA_0)
-        + c.at(col::WORD_W, 8)
-        + small_sigma(&signs(&w2), SMALL_SIGMA_1);
+    let w = signs(&c.word(col::W, 0));
+    let sum = c.at(col::WORD_W, -1) + small_sigma(&w, SMALL_SIGMA_0) + c.at(col::WORD_W, 8) + c.at(col::SIGMA_W, 13);
     let word = c.at(col::WORD_W, 15);
     let mut out = all(
         &(kind.clone() * (kind.clone() - one())),
@@ -49,6 +41,9 @@ pub(super) fn schedule(c: &mut Cells<'_, '_>) -> Vec<Named> {
     );
     out.push(("schedule carry".into(), kind.clone() * two_bits(&carry)));
     out.push(("schedule carry idle".into(), kind.clone() * (int(2) - kind) * carry));
+    // A column of its own: reading thirty-two bits at another row costs a verifier more.
+    let sigma = c.at(col::SIGMA_W, 0) - small_sigma(&w, SMALL_SIGMA_1);
+    out.push(("schedule sigma".into(), c.fixed(fixed::BITS) * sigma));
     out
 }
 
@@ -82,6 +77,11 @@ pub(super) fn round(c: &mut Cells<'_, '_>) -> Vec<Named> {
     all(&c.fixed(fixed::ROUND), constraints)
 }
 
+/// Rotation from the tail's output row to row `row` of the last slot.
+const fn back(row: usize) -> i32 {
+    row as i32 - (SLOT + OUTPUT) as i32
+}
+
 /// Chain rows: the chaining value is `H + (a … h)` after a block, and `H⁽⁰⁾` after none.
 pub(super) fn chain(c: &mut Cells<'_, '_>) -> Vec<Named> {
     let kind = c.fixed(fixed::BITS);
@@ -109,6 +109,14 @@ pub(super) fn chain(c: &mut Cells<'_, '_>) -> Vec<Named> {
         ));
     }
     let exempt = c.fixed(fixed::C + 2);
-    out.push(("chain word idle".into(), (exempt - int(2)) * c.at(col::WORD_W, 0)));
+    out.push(("chain word idle".into(), not(&exempt) * c.at(col::WORD_W, 0)));
+    // The last block may be padding alone; then the sponge ended one block earlier.
+    let data = c.at(col::S + 1, back(MESSAGE));
+    let (here, before) = (
+        c.at(col::S, back(SPONGE_END)),
+        c.at(col::S, back(SPONGE_END) - SLOT as i32),
+    );
+    let s = not(&data) * before + data * here;
+    out.push(("commitment".into(), exempt * (c.at(col::U, 0) - s)));
     all(&selector, out)
 }

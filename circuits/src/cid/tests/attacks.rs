@@ -3,7 +3,7 @@
 use super::checker::Checker;
 use super::{bytes, inputs, mock, prover};
 use crate::backend::convert::{from_halo, to_halo};
-use crate::cid::layout::{MESSAGE, Shape, col};
+use crate::cid::layout::{MESSAGE, OUTPUT, SLOT, Shape, col};
 use crate::cid::sha256::pad;
 use crate::cid::trace::Trace;
 use crate::statements::cid;
@@ -18,15 +18,11 @@ fn forged(k: u32, padded: &[u8], len: usize) -> Vec<String> {
     let shape = Shape::new(k).unwrap();
     let trace = Trace::build(&shape, padded, len);
     let tail = shape.tail();
-    let end = shape.base(shape.slots() - 1) + crate::cid::layout::SPONGE_END;
-    // A forger may choose the block in which the sponge is said to end.
-    let data = trace.get(col::S + 1, end - crate::cid::layout::SPONGE_END + MESSAGE) == Fr::from(1);
-    let s = trace.get(col::S, if data { end } else { end - crate::cid::layout::SLOT });
     let public = vec![
         trace.get(col::S, tail),
         trace.get(col::S + 1, tail),
         Fr::from(len as u64),
-        s,
+        trace.get(col::U, tail + OUTPUT),
     ];
     let rows = if k < 12 { 0 } else { shape.base(shape.slots() - 3) };
     let checker = Checker::new(shape, public.clone());
@@ -189,11 +185,13 @@ fn the_sponge_cannot_absorb_other_bytes() {
     let mut trace = Trace::new(&shape, &m).unwrap();
     let wrong = Trace::new(&shape, &other).unwrap();
     let base = shape.base(shape.slots() - 1);
-    for row in base + MESSAGE..base + crate::cid::layout::SLOT {
+    for row in base + MESSAGE..base + SLOT {
         for column in col::S..col::COUNT {
             trace.set(column, row, wrong.get(column, row));
         }
     }
+    let output = shape.tail() + OUTPUT;
+    trace.set(col::U, output, wrong.get(col::U, output));
     let mut public = inputs(&cid::instance(&m).unwrap());
     public[3] = to_halo(&commit::shard(&other));
     let failures = Checker::new(shape, public).failures(&trace, 0..shape.rows() - 12);

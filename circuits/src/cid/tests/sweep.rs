@@ -3,7 +3,7 @@
 
 use super::checker::Checker;
 use super::{bytes, inputs, prover};
-use crate::cid::layout::{MESSAGE, PARTIAL, SECOND_FULL, SPONGE, SPONGE_END, SUMMARY, Shape, TAIL, col};
+use crate::cid::layout::{MESSAGE, OUTPUT, PARTIAL, SECOND_FULL, SPONGE, SPONGE_END, SUMMARY, Shape, TAIL, col};
 use crate::cid::trace::Trace;
 use crate::statements::cid;
 use halo2_proofs::dev::VerifyFailure;
@@ -18,8 +18,9 @@ fn in_layout(shape: &Shape, column: usize, row: usize) -> bool {
         return match column {
             col::ACTIVE => r <= 4,
             col::X | col::Y => r < 4,
-            c if c < col::CARRY_W => r < 4,
+            c if c < col::CARRY_W || c == col::SIGMA_W => r < 4,
             c if c == col::S || c == col::S + 1 => r < 4,
+            col::U => r == OUTPUT,
             _ => false,
         };
     }
@@ -44,7 +45,7 @@ fn in_layout(shape: &Shape, column: usize, row: usize) -> bool {
     }
     match column {
         c if c < col::CARRY_W => true,
-        col::ACTIVE => true,
+        col::ACTIVE | col::SIGMA_W => true,
         col::CARRY_W | col::CARRY_A | col::CARRY_E | col::CARRY_E_HIGH => (3..67).contains(&r),
         col::S => r <= SUMMARY,
         c if c == col::S + 1 => r < SUMMARY,
