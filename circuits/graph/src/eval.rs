@@ -1,7 +1,7 @@
 //! The integer evaluator: the only definition of every rounding, and of what a model scores.
 
 use crate::graph::{ARGMAX_BITS, Graph, Layer};
-use crate::weights::Weights;
+use crate::weights::{Weights, WeightsError};
 use rayon::prelude::*;
 
 /// An accumulator left the range its table covers; such a model cannot be proved.
@@ -28,6 +28,8 @@ pub enum EvalError {
     Record { record: usize, got: usize },
     #[error("{got} records, the graph takes 1 to {max} a shard")]
     Samples { max: usize, got: usize },
+    #[error("the model is not one of this network: {0}")]
+    Weights(#[from] WeightsError),
     #[error(transparent)]
     Range(#[from] RangeError),
 }
@@ -138,7 +140,11 @@ impl Evaluation {
 }
 
 /// Evaluates every record of a shard's bytes.
+///
+/// # Errors
+/// [`EvalError`]: weights of another graph, bytes that are no shard of it, or a value out of range.
 pub fn evaluate(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<Evaluation, EvalError> {
+    weights.check(graph)?;
     let record = graph.schema().record_bytes();
     if !bytes.len().is_multiple_of(record) {
         return Err(EvalError::Record {

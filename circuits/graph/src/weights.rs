@@ -41,14 +41,23 @@ impl Weights {
     /// Checks shapes against `graph`.
     pub fn new(graph: &Graph, layers: Vec<DenseWeights>) -> Result<Self, WeightsError> {
         let out = Self { layers };
+        out.check(graph)?;
+        Ok(out)
+    }
+
+    /// Checks that these weights have the shapes of `graph`: they may have been made for another.
+    ///
+    /// # Errors
+    /// The first shape that differs.
+    pub fn check(&self, graph: &Graph) -> Result<(), WeightsError> {
         let expected = graph.dense().count();
-        if out.layers.len() != expected {
+        if self.layers.len() != expected {
             return Err(WeightsError::Layers {
                 expected,
-                got: out.layers.len(),
+                got: self.layers.len(),
             });
         }
-        for (layer, ((i, o), l)) in graph.dense().zip(&out.layers).enumerate() {
+        for (layer, ((i, o), l)) in graph.dense().zip(&self.layers).enumerate() {
             if l.w.len() != i * o || l.b.len() != o {
                 return Err(WeightsError::Shape {
                     layer,
@@ -57,7 +66,7 @@ impl Weights {
                 });
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     pub fn layers(&self) -> &[DenseWeights] {

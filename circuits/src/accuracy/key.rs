@@ -317,9 +317,36 @@ mod tests {
         let mut wrong = file.clone();
         wrong.role = Role::Release;
         assert!(vk_from_file(&wrong).is_err());
-        let mut wrong = file;
+        let mut wrong = file.clone();
         wrong.srs_id[0] ^= 1;
         assert!(vk_from_file(&wrong).is_err());
+
+        // SRS identity 32, instances 4, version 1, k 4, compression 1, columns 4, then points.
+        let edited = |edit: &dyn Fn(&mut Vec<u8>)| {
+            let mut vk = file.vk.clone();
+            edit(&mut vk);
+            vk_from_file(&VkFile { vk, ..file.clone() }).unwrap_err()
+        };
+        let columns = u32::from_le_bytes(file.vk[42..46].try_into().unwrap());
+        let fewer = edited(&|vk| {
+            vk[42..46].copy_from_slice(&(columns - 1).to_le_bytes());
+            vk.drain(46..78);
+        });
+        assert!(fewer.contains("fixed columns"), "{fewer}");
+        let more = edited(&|vk| {
+            vk[42..46].copy_from_slice(&(columns + 1).to_le_bytes());
+            let point = vk[46..78].to_vec();
+            vk.splice(46..46, point);
+        });
+        assert!(more.contains("fixed columns"), "{more}");
+        for k in [27, 28, 29, u32::MAX] {
+            let large = edited(&|vk| vk[37..41].copy_from_slice(&k.to_le_bytes()));
+            assert!(large.contains("above 26"), "{large}");
+        }
+        let inputs = edited(&|vk| vk[32..36].fill(0xff));
+        assert!(inputs.contains("public inputs"), "{inputs}");
+        assert!(edited(&|vk| vk[41] = 1).contains("canonical"));
+        assert!(edited(&|vk| vk.truncate(45)).len() > 3);
     }
 
     #[test]

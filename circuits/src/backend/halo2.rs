@@ -9,7 +9,7 @@
 //! argument (three commitments each; ours are LogUp in ordinary gates).
 
 use super::convert::to_halo;
-use super::srs::{MAX_K, Srs, SrsPoints};
+use super::srs::{Srs, SrsPoints};
 use super::transcript::{Challenge, ProofReader, ProofWriter};
 use halo2_proofs::SerdeFormat;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error, ProvingKey, VerifyingKey};
@@ -21,6 +21,13 @@ use halo2curves::bn256::{Bn256, Fr as HaloFr, G1Affine};
 use rand::RngCore;
 use std::fmt;
 use zkaggle_graph::field::Fr;
+
+/// Largest k of a key that is read. Above 26 the quotient's domain does not exist, and the proof
+/// system would stop the program instead of saying so.
+const MAX_KEY_K: u32 = 26;
+/// Most public inputs of a key that is read: far above any circuit's here, and few enough to work
+/// through.
+const MAX_KEY_INSTANCES: usize = 64;
 
 /// Proving key, with its verifying key inside.
 pub struct Halo2Key {
@@ -289,19 +296,35 @@ impl Halo2Vk {
         let (instances, mut rest) = rest
             .split_first_chunk::<4>()
             .ok_or("the key ends in its instance count")?;
+        let instances = u32::from_be_bytes(*instances) as usize;
+        if instances > MAX_KEY_INSTANCES {
+            return Err(format!(
+                "the key says {instances} public inputs, above {MAX_KEY_INSTANCES}"
+            ));
+        }
         // k is read before the proof system allocates by it.
         let k = match rest.get(1..5).map(|k| u32::from_le_bytes([k[0], k[1], k[2], k[3]])) {
-            Some(k) if k <= MAX_K => k,
-            _ => return Err(format!("the key's k is missing or above {MAX_K}")),
+            Some(k) if k <= MAX_KEY_K => k,
+            _ => return Err(format!("the key's k is missing or above {MAX_KEY_K}")),
         };
+        let written = rest;
         let vk = VerifyingKey::read::<_, C>(&mut rest, SerdeFormat::Processed, params).map_err(|e| e.to_string())?;
         if !rest.is_empty() {
             return Err(format!("{} bytes follow the key", rest.len()));
         }
+        // The proof system takes the number of columns from the bytes and indexes by the circuit's.
+        let (got, expected) = (vk.fixed_commitments().len(), vk.cs().num_fixed_columns());
+        if got != expected {
+            return Err(format!("the key has {got} fixed columns, the circuit {expected}"));
+        }
+        // Selectors are never compressed here, and one key has one spelling.
+        if vk.to_bytes(SerdeFormat::Processed) != written || written[5] != 0 {
+            return Err("the key is not in canonical form".into());
+        }
         Ok(Self {
             vk,
             k,
-            instances: u32::from_be_bytes(*instances) as usize,
+            instances,
             srs: *srs,
         })
     }

@@ -58,7 +58,7 @@ fn follow(g: &Graph, w: &AccuracyWitness, e: &mut Evaluation) {
 }
 
 /// The case of an evaluation that need not be true; the instance agrees with it.
-fn forged(g: &Graph, w: &AccuracyWitness, e: &Evaluation) -> Case {
+pub(super) fn forged(g: &Graph, w: &AccuracyWitness, e: &Evaluation) -> Case {
     let plan = Arc::new(Plan::new(g).unwrap());
     let ctx = field::Fr::from(CTX);
     let shard = commit::shard(&w.shard);
@@ -76,7 +76,7 @@ fn forged(g: &Graph, w: &AccuracyWitness, e: &Evaluation) -> Case {
     }
 }
 
-const UNREAD: [&str; 1] = ["read sum starts and ends at zero"];
+pub(super) const UNREAD: [&str; 1] = ["read sum starts and ends at zero"];
 
 #[test]
 fn relu_of_3_5_and_1000_is_not_0() {

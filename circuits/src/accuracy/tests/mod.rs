@@ -14,6 +14,7 @@ use zkaggle_graph::weights::Weights;
 
 mod attacks;
 mod checker;
+mod edges;
 mod honest;
 mod lies;
 mod sweep;
