@@ -118,6 +118,12 @@ fn a_key_read_back_verifies_and_gives_the_same_bytes() {
     for cut in [0, 10, 36, 40, 45, bytes.len() - 1] {
         assert!(Halo2Vk::from_bytes::<Sample>(&bytes[..cut], circuit.shape.clone()).is_err());
     }
+    // One fixed commitment less, in the count and in the bytes.
+    let mut fewer = bytes.clone();
+    fewer[42..46].copy_from_slice(&1u32.to_le_bytes());
+    fewer.drain(46..78);
+    let e = Halo2Vk::from_bytes::<Sample>(&fewer, circuit.shape.clone()).unwrap_err();
+    assert!(e.contains("1 fixed columns, the circuit has 2"), "{e}");
     let mut huge = bytes.clone();
     huge[37..41].copy_from_slice(&60u32.to_le_bytes());
     assert!(Halo2Vk::from_bytes::<Sample>(&huge, circuit.shape.clone()).is_err());

@@ -315,7 +315,7 @@ impl Halo2Vk {
         // The proof system takes the number of columns from the bytes and indexes by the circuit's.
         let (got, expected) = (vk.fixed_commitments().len(), vk.cs().num_fixed_columns());
         if got != expected {
-            return Err(format!("the key has {got} fixed columns, the circuit {expected}"));
+            return Err(format!("the key has {got} fixed columns, the circuit has {expected}"));
         }
         // Selectors are never compressed here, and one key has one spelling.
         if vk.to_bytes(SerdeFormat::Processed) != written || written[5] != 0 {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! srs          powers of tau: development (public secret) or a ceremony's, with an identity
+//! ptau         a ceremony's file, checked by pairings
 //! halo2        halo2-axiom over KZG: keygen, prove, verify
 //! groth16      ark-groth16 for the release statement: keys, key files, proofs
 //! transcript   Keccak-256 Fiat-Shamir, the same bytes as the Solidity verifier hashes
@@ -15,6 +16,7 @@ pub mod groth16;
 pub mod halo2;
 pub mod keys;
 pub mod memory;
+mod ptau;
 pub mod srs;
 pub mod transcript;
 

@@ -74,8 +74,10 @@ pub enum SrsError {
     Size(u32),
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("{path}: {what}; delete the file, it will be made again")]
+    #[error("{path}: {what}; delete the file, or fetch it again")]
     Damaged { path: PathBuf, what: String },
+    #[error("{path}: it serves 2^{have} rows, 2^{needed} are needed: use a larger ceremony file")]
+    Ceremony { path: PathBuf, needed: u32, have: u32 },
 }
 
 impl SrsPoints {
@@ -236,6 +238,13 @@ impl Srs {
         let digest = Sha256::digest(&bytes[MAGIC.len()..]);
         bytes.extend_from_slice(&digest);
         super::keys::write_atomically(path, &bytes).map_err(io)
+    }
+
+    /// Wraps checked powers; computes their Lagrange basis.
+    pub(super) fn from_powers(k: u32, g: Vec<G1Affine>, s_g2: G2Affine) -> Self {
+        let projective = g.iter().map(PrimeCurveAffine::to_curve).collect();
+        let lagrange = halo2_proofs::arithmetic::g_to_lagrange(projective, k);
+        Self::from_params(from_parts(k, g, lagrange, s_g2))
     }
 
     fn from_params(params: ParamsKZG<Bn256>) -> Self {

@@ -298,3 +298,45 @@ pub(super) fn assemble(
     debug_assert!(layout.inputs.first().is_none_or(|at| *at == FIRST + 64));
     Ok(EvmKey { bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_survives_and_its_words_stand_where_the_contract_reads_them() {
+        let header = Header {
+            k: 17,
+            inputs: 0x0102,
+            key_bytes: 64,
+            proof_bytes: 0x0708_090a,
+            key_at: 0x0b0c,
+            challenges_at: 0x0d0e,
+            segments: 0x0f10,
+            product_at: 0x1112,
+            inverse_at: 0x1314,
+            words_before: 0x1516,
+            words_after: 0x1718,
+            terms: 0x191a,
+            plan: 0x1b1c_1d1e,
+            digest: [0xaa; 32],
+        };
+        let bytes = header.encode();
+        assert_eq!(
+            hex::encode(&bytes[..32]),
+            "0111010200000040_0708090a_0b0c_0d0e_0f10_1112_1314_1516_1718_191a_1b1c1d1e".replace('_', "")
+        );
+        assert_eq!(Header::decode(&bytes), Ok(header));
+    }
+
+    #[test]
+    fn another_version_or_length_is_refused() {
+        let mut bytes = vec![0; 64];
+        assert_eq!(EvmKey::from_bytes(bytes.clone()), Err(KeyError::Version(0)));
+        bytes[0] = VERSION;
+        let wrong = KeyError::Length { expected: 0, got: 64 };
+        assert_eq!(EvmKey::from_bytes(bytes.clone()), Err(wrong));
+        let short = KeyError::Length { expected: 64, got: 63 };
+        assert_eq!(EvmKey::from_bytes(bytes[..63].to_vec()), Err(short));
+    }
+}
