@@ -1,8 +1,6 @@
 //! The real CID circuit on the EVM: accepted, refused, and what it costs.
 
-mod chain;
-
-use chain::{Chain, DATASET, dataset_words, verify_call, words};
+use crate::chain::{Chain, DATASET, dataset_words, verify_call, words};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use zkaggle_circuits::backend::srs::Srs;

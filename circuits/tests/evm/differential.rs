@@ -1,17 +1,15 @@
 //! halo2's verifier, the Rust machine and the Solidity contract accept the same proofs.
 
-mod chain;
-mod samples;
-
+use crate::chain::{Chain, DATASET, Reply, SCORE, dataset_words, verify_call, words};
+use crate::samples::{Sample, Shape};
+use crate::short::Short;
 use ark_ff::{BigInteger, PrimeField};
-use chain::{Chain, DATASET, Reply, SCORE, dataset_words, verify_call, words};
 use halo2_proofs::plonk::Circuit;
 use halo2curves::bn256::{Fr as HaloFr, G2Affine};
 use halo2curves::group::Curve;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use revm::primitives::Address;
-use samples::{Sample, Shape, Short};
 use sha3::{Digest, Keccak256};
 use zkaggle_circuits::backend::halo2::{Halo2Vk, keygen, prove, verify};
 use zkaggle_circuits::backend::srs::{Srs, SrsPoints};

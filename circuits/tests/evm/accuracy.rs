@@ -1,8 +1,6 @@
 //! The real accuracy circuit on the EVM: accepted, refused, and what it costs.
 
-mod chain;
-
-use chain::{Chain, SCORE, verify_call, words};
+use crate::chain::{Chain, SCORE, verify_call, words};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use zkaggle_circuits::accuracy::{ScoreKey, k_for};

@@ -1,0 +1,9 @@
+//! Proofs on an EVM: the contracts as they are deployed, in revm.
+
+mod accuracy;
+mod chain;
+mod cid;
+mod differential;
+#[path = "../samples/mod.rs"]
+mod samples;
+mod short;
