@@ -189,7 +189,7 @@ async fn import_model(h: &Services, onnx: &[u8], dataset: &Dataset) -> Result<Pa
     let path = h.dir.root().join("model.zkm");
     let imported = h
         .report
-        .step("train privately, import and quantise", None, async {
+        .step("import and quantise a private model", None, async {
             let samples = dataset
                 .shards()
                 .iter()
