@@ -16,6 +16,7 @@
 //! | [`field`] | the one canonical field type and its byte form |
 //! | [`tag`] | domain-separation tags |
 //! | [`poseidon`] | circomlib's permutation and the sponge over it |
+//! | [`float`] | the float network that readers give and the quantiser takes |
 //! | [`model`] | float networks, the ONNX importer, the model file |
 //! | [`quantize`] | a float network becomes a graph and int8 weights |
 //! | [`packing`] | bytes to field elements, in the two packings of PROTOCOL section 8 |
@@ -30,6 +31,7 @@ pub mod commit;
 pub mod dataset;
 pub mod eval;
 pub mod field;
+pub mod float;
 pub mod graph;
 pub mod ids;
 pub mod jub;
