@@ -80,6 +80,8 @@ pub struct Node {
 pub enum Ending {
     /// One score a class; the answer is the first largest. A trailing Softmax was left out.
     Classes,
+    /// One score: class 1 when it is above zero, else class 0. A trailing sigmoid was left out.
+    Sign,
     /// One number, or several: a regression.
     Values,
 }
