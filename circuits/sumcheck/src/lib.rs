@@ -1,0 +1,7 @@
+//! The CID argument: SHA-256 and the shard commitment of whole datasets, by sumcheck.
+//!
+//! What is proved, how, and every byte of it: `docs/cid-argument.md`. It speaks `halo2curves`
+//! scalars throughout and knows no halo2 circuit.
+//!
+//! * `transcript`: Fiat–Shamir over Keccak-256, and the proof as a run of 32-byte words.
+//! * `commit`: multilinear commitments (HyperKZG) to columns of bits and of field elements.
