@@ -16,8 +16,12 @@
 //! | [`window`] | the geometry of convolution and pooling |
 //! | [`scale`] | the quantisation a QDQ model brings along |
 //! | [`trees`] | tree ensembles |
+//! | [`moves`] | where the elements go that operators only move |
+//! | [`eval`] | the evaluator |
 
 pub mod activation;
+pub mod eval;
+pub mod moves;
 pub mod op;
 pub mod scale;
 pub mod trees;
