@@ -47,6 +47,7 @@ settings! {
     "chain.deployment" => chain.deployment;
     "chain.confirmations" => chain.confirmations;
     "chain.max_fee" => chain.max_fee;
+    "chain.max_spend" => chain.max_spend;
     "chain.poll" => chain.poll;
     "chain.production_opt_in" => chain.production_opt_in;
     "prover.keys_dir" => prover.keys_dir;

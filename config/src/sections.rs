@@ -45,6 +45,7 @@ pub struct Chain {
     pub deployment: Option<PathBuf>,
     pub confirmations: u64,
     pub max_fee: Wei,
+    pub max_spend: Wei,
     pub poll: Seconds,
     pub production_opt_in: bool,
 }

@@ -53,6 +53,11 @@ impl NodeDir {
         self.root.join("models")
     }
 
+    /// Transactions under way, written down before they are sent.
+    pub fn outbox(&self) -> PathBuf {
+        self.root.join("outbox")
+    }
+
     /// Models opened from claims.
     pub fn opened(&self) -> PathBuf {
         self.root.join("opened")

@@ -1,26 +1,24 @@
-//! An account on a chain: sends transactions under the per-transaction gas cap, waits for receipts,
-//! and turns reverts into the words of the contract that reverted.
+//! An account on a chain: what it is, what it reads, and what it does not do whoever asks. What it
+//! sends is in [`super::submit`].
 
-use crate::failure::{Code, Failure};
-use alloy::contract::{CallBuilder, CallDecoder};
+use super::endpoints::Endpoints;
+use super::errors::unreachable_chain;
+use super::outbox::Outbox;
+use super::submit::Patience;
+use crate::failure::Failure;
 use alloy::network::EthereumWallet;
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy::providers::utils::Eip1559Estimation;
+use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::client::RpcClient;
-use alloy::rpc::types::{BlockNumberOrTag, Header, TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::{BlockNumberOrTag, Header, TransactionReceipt};
 use alloy::signers::local::PrivateKeySigner;
-use alloy::sol_types::SolInterface;
-use alloy::transports::{RpcError, TransportErrorKind};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use std::sync::Arc;
 use std::time::Duration;
-use zkaggle_bindings::{IBountyMarket, IDatasetRegistry, IKeyRegistry};
-use zkaggle_config::units::Wei;
+use zkaggle_config::RpcUrl;
 
 /// EIP-7825: no transaction may ask for more gas.
 pub const MAX_TX_GAS: u64 = 16_777_216;
-/// How long a transaction may stay unmined before its sender gives up waiting.
-const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Chain ids of development chains: time can be moved, development keys are accepted.
 pub const DEVELOPMENT_CHAINS: [u64; 2] = [31_337, 1_337];
@@ -44,9 +42,13 @@ pub struct Sent {
 pub struct Caution {
     /// Most wei paid per gas, tip included.
     pub max_fee: Option<u128>,
+    /// Most wei that leaves the account in a day, amounts and gas together.
+    pub max_spend: Option<u128>,
     /// How deep a block must lie before what it holds is acted on where that cannot be taken back;
     /// the newest block is 1 deep, 0 is as 1.
     pub confirmations: u64,
+    /// How long a transaction is waited for, and when it is offered again for more.
+    pub patience: Patience,
 }
 
 /// A block by what decides whether to act on it.
@@ -61,9 +63,12 @@ pub struct Height {
 #[derive(Clone)]
 pub struct Chain {
     rpc: DynProvider,
+    wallet: EthereumWallet,
     account: Address,
     chain_id: u64,
     caution: Caution,
+    outbox: Arc<Outbox>,
+    endpoints: Option<Endpoints>,
 }
 
 impl std::fmt::Debug for Chain {
@@ -83,22 +88,12 @@ impl Chain {
     /// chain than `expected`.
     pub async fn connect(client: RpcClient, signer: PrivateKeySigner, expected: Option<u64>) -> Result<Self> {
         let account = signer.address();
-        // A simple nonce manager asks the chain before every transaction: a restarted node cannot
-        // start from a stale count.
+        // No fillers: nonce, fees and signature are written down before anything is sent.
         let rpc = ProviderBuilder::new()
             .disable_recommended_fillers()
-            .with_gas_estimation()
-            .with_simple_nonce_management()
-            .fetch_chain_id()
-            .wallet(EthereumWallet::from(signer))
             .connect_client(client)
             .erased();
-        let chain_id = rpc.get_chain_id().await.map_err(|e| {
-            Failure::new(
-                Code::Unreachable,
-                format!("the chain endpoint does not answer: {}", redact(&e)),
-            )
-        })?;
+        let chain_id = rpc.get_chain_id().await.map_err(unreachable_chain)?;
         if let Some(want) = expected.filter(|w| *w != chain_id) {
             return Err(Failure::refused(format!(
                 "the endpoint serves chain {chain_id}, the configuration names chain {want}; check chain.id and chain.rpc_url"
@@ -106,24 +101,73 @@ impl Chain {
         }
         Ok(Self {
             rpc,
+            wallet: EthereumWallet::from(signer),
             account,
             chain_id,
-            caution: Caution::default(),
+            caution: Caution {
+                patience: Patience::on(chain_id),
+                ..Caution::default()
+            },
+            outbox: Arc::new(Outbox::memory()),
+            endpoints: None,
         })
     }
 
-    /// Connects over HTTP.
+    /// Connects over HTTP to one endpoint.
     pub async fn connect_http(url: &str, signer: PrivateKeySigner, expected: Option<u64>) -> Result<Self> {
-        let url = url
+        let url: RpcUrl = url
             .parse()
-            .map_err(|_| Failure::usage("the chain's RPC URL is not a URL"))?;
-        let client = RpcClient::new_http(url).with_poll_interval(Duration::from_millis(100));
-        Self::connect(client, signer, expected).await
+            .map_err(|e| Failure::usage(format!("the chain's RPC URL: {e}")))?;
+        Self::connect_any(&[url], signer, expected).await
+    }
+
+    /// Connects over HTTP to the first of several endpoints that works; the others stand by.
+    ///
+    /// # Errors
+    /// Usage without endpoints, refused when one that answers serves another chain than `expected` and
+    /// none serves that, otherwise unreachable.
+    pub async fn connect_any(urls: &[RpcUrl], signer: PrivateKeySigner, expected: Option<u64>) -> Result<Self> {
+        if urls.is_empty() {
+            return Err(Failure::usage("chain.rpc_url is not set; give --rpc-url or set it"));
+        }
+        let endpoints = Endpoints::new(urls, expected).map_err(unreachable_chain)?;
+        let client = RpcClient::new(endpoints.clone(), true).with_poll_interval(Duration::from_millis(100));
+        let mut me = Self::connect(client, signer, expected).await?;
+        me.endpoints = Some(endpoints);
+        Ok(me)
+    }
+
+    /// The same account, writing down what it sends in `outbox`.
+    pub fn with_outbox(self, outbox: Outbox) -> Self {
+        Self {
+            outbox: Arc::new(outbox),
+            ..self
+        }
+    }
+
+    /// From now on an endpoint with other code at these addresses is not used.
+    pub fn pin(&self, code: impl IntoIterator<Item = (Address, B256)>) {
+        if let Some(e) = &self.endpoints {
+            e.pin(code);
+        }
     }
 
     /// The same account, holding back as `caution` says.
     pub fn with_caution(self, caution: Caution) -> Self {
         Self { caution, ..self }
+    }
+
+    /// What this account does not do.
+    pub fn caution(&self) -> &Caution {
+        &self.caution
+    }
+
+    pub(super) fn wallet(&self) -> &EthereumWallet {
+        &self.wallet
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     pub fn rpc(&self) -> &DynProvider {
@@ -166,7 +210,7 @@ impl Chain {
         Ok(self.header(number.into()).await?.hash)
     }
 
-    async fn header(&self, at: BlockNumberOrTag) -> Result<Header> {
+    pub(super) async fn header(&self, at: BlockNumberOrTag) -> Result<Header> {
         let block = self.rpc.get_block_by_number(at).await.map_err(unreachable_chain)?;
         Ok(block.with_context(|| format!("the chain has no block {at}"))?.header)
     }
@@ -181,172 +225,14 @@ impl Chain {
             self.rpc.get_code_at(address).await.map_err(unreachable_chain)?,
         ))
     }
-
-    /// Sends a contract call and waits until it is mined.
-    ///
-    /// It is simulated first, so that a call that would revert costs nothing and names its reason.
-    ///
-    /// # Errors
-    /// The contract's own error by name, or that the gas cap would be exceeded, or that the endpoint
-    /// cannot be reached.
-    pub async fn send<P: Provider, D: CallDecoder + Unpin>(&self, what: &str, call: CallBuilder<P, D>) -> Result<Sent> {
-        self.send_request(what, call.into_transaction_request()).await
-    }
-
-    /// As [`Self::send`], for a raw request.
-    pub async fn send_request(&self, what: &str, request: TransactionRequest) -> Result<Sent> {
-        let request = request.from(self.account);
-        let gas = self
-            .rpc
-            .estimate_gas(request.clone())
-            .await
-            .map_err(|e| explain(&e))
-            .with_context(|| format!("{what} would fail"))?;
-        if gas > MAX_TX_GAS {
-            return Err(Failure::refused(format!(
-                "{what} needs {gas} gas; a transaction may use {MAX_TX_GAS} (EIP-7825)"
-            )));
-        }
-        // The state may move between estimate and inclusion: a tenth more, never over the cap.
-        let limit = (gas + gas / 10 + 10_000).min(MAX_TX_GAS);
-        let mut request = request.gas_limit(limit);
-        if let Some(ceiling) = self.caution.max_fee {
-            let fees = self.fees(ceiling).await.with_context(|| format!("{what} waits"))?;
-            request.max_fee_per_gas = Some(fees.max_fee_per_gas);
-            request.max_priority_fee_per_gas = Some(fees.max_priority_fee_per_gas);
-        }
-        let pending = self
-            .rpc
-            .send_transaction(request)
-            .await
-            .map_err(|e| explain(&e))
-            .with_context(|| format!("{what}: the transaction was not accepted"))?;
-        let hash = *pending.tx_hash();
-        let receipt = pending
-            .with_timeout(Some(RECEIPT_TIMEOUT))
-            .get_receipt()
-            .await
-            .with_context(|| format!("{what}: transaction {hash} was sent but not seen mined; it may still be"))?;
-        if !receipt.status() {
-            bail!("{what}: transaction {hash} reverted in its block");
-        }
-        Ok(Sent {
-            hash,
-            gas: receipt.gas_used,
-            receipt,
-        })
-    }
-
-    /// What the chain asks per gas now, under `ceiling`.
-    async fn fees(&self, ceiling: u128) -> Result<Eip1559Estimation> {
-        let asked = self.rpc.estimate_eip1559_fees().await.map_err(unreachable_chain)?;
-        let base = self.header(BlockNumberOrTag::Latest).await?.base_fee_per_gas;
-        under(asked, base.unwrap_or(0).into(), ceiling)
-    }
-
-    /// Deploys `code` and returns its address.
-    pub async fn create(&self, what: &str, code: Bytes) -> Result<(Address, Sent)> {
-        let sent = self
-            .send_request(what, TransactionRequest::default().into_create_with(code))
-            .await?;
-        let address = sent
-            .receipt
-            .contract_address
-            .with_context(|| format!("{what}: the receipt names no contract"))?;
-        Ok((address, sent))
-    }
-}
-
-/// Lowers what a transaction offers per gas to `ceiling`.
-///
-/// The estimate leaves room for the base fee to double; that room is given up first, and the
-/// transaction is refused only when base fee and tip as they are now do not fit.
-///
-/// # Errors
-/// [`Code::Refused`], naming the setting.
-fn under(asked: Eip1559Estimation, base: u128, ceiling: u128) -> Result<Eip1559Estimation> {
-    let tip = asked.max_priority_fee_per_gas;
-    let now = base.saturating_add(tip);
-    if now > ceiling {
-        return Err(Failure::refused(format!(
-            "gas costs {} now and chain.max_fee is {}; it is tried again later, raise chain.max_fee to pay more",
-            Wei(now),
-            Wei(ceiling)
-        )));
-    }
-    Ok(Eip1559Estimation {
-        max_fee_per_gas: asked.max_fee_per_gas.min(ceiling),
-        max_priority_fee_per_gas: tip,
-    })
-}
-
-trait IntoCreate {
-    fn into_create_with(self, code: Bytes) -> Self;
-}
-
-impl IntoCreate for TransactionRequest {
-    fn into_create_with(self, code: Bytes) -> Self {
-        let mut r = self.input(code.into());
-        r.to = Some(alloy::primitives::TxKind::Create);
-        r
-    }
-}
-
-/// An endpoint's failure without its URL, which may hold an API key.
-pub fn redact(e: &RpcError<TransportErrorKind>) -> String {
-    match e {
-        RpcError::ErrorResp(p) => p.message.to_string(),
-        RpcError::Transport(TransportErrorKind::HttpError(h)) => format!("HTTP status {}", h.status),
-        RpcError::Transport(TransportErrorKind::Custom(_)) => "the connection failed".into(),
-        RpcError::DeserError { .. } => "the answer is not JSON-RPC".into(),
-        RpcError::NullResp => "the answer is empty".into(),
-        _ => "the request failed".into(),
-    }
-}
-
-fn unreachable_chain(e: RpcError<TransportErrorKind>) -> anyhow::Error {
-    Failure::new(Code::Unreachable, format!("the chain endpoint failed: {}", redact(&e)))
-}
-
-/// Puts an RPC error into words: a contract's custom error where there is one.
-pub fn explain(e: &RpcError<TransportErrorKind>) -> anyhow::Error {
-    let RpcError::ErrorResp(payload) = e else {
-        return Failure::new(Code::Unreachable, format!("the chain endpoint failed: {}", redact(e)));
-    };
-    match payload.as_revert_data() {
-        Some(data) => Failure::refused(revert_reason(&data)),
-        None => anyhow::anyhow!("{}", payload.message),
-    }
-}
-
-/// Names the error behind revert data.
-pub fn revert_reason(data: &[u8]) -> String {
-    if let Ok(e) = IBountyMarket::IBountyMarketErrors::abi_decode(data) {
-        return format!("the market refused: {e:?}");
-    }
-    if let Ok(e) = IKeyRegistry::IKeyRegistryErrors::abi_decode(data) {
-        return format!("the key registry refused: {e:?}");
-    }
-    if let Ok(e) = IDatasetRegistry::IDatasetRegistryErrors::abi_decode(data) {
-        return format!("the dataset registry refused: {e:?}");
-    }
-    format!(
-        "reverted with 0x{}",
-        hex::encode(data.get(..data.len().min(68)).unwrap_or(data))
-    )
-}
-
-/// Puts a contract call's error into words.
-pub fn explain_call(e: alloy::contract::Error) -> anyhow::Error {
-    match e {
-        alloy::contract::Error::TransportError(e) => explain(&e),
-        other => anyhow::anyhow!("{other}"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Code;
+    use alloy::network::TransactionBuilder;
+    use alloy::rpc::types::TransactionRequest;
     use zkaggle_devnet::{DevNet, DevNetConfig};
 
     async fn account(caution: Caution) -> Chain {
@@ -357,29 +243,10 @@ mod tests {
     }
 
     async fn pay(chain: &Chain) -> Result<Sent> {
-        let to_itself = TransactionRequest::default().to(chain.account()).value(U256::from(1));
+        let to_itself = TransactionRequest::default()
+            .with_to(chain.account())
+            .with_value(U256::from(1));
         chain.send_request("pay", to_itself).await
-    }
-
-    #[test]
-    fn the_ceiling_gives_up_room_first_and_then_refuses() {
-        let asked = Eip1559Estimation {
-            max_fee_per_gas: 21,
-            max_priority_fee_per_gas: 1,
-        };
-        for (ceiling, offered) in [
-            (22, Some(21)),
-            (21, Some(21)),
-            (20, Some(20)),
-            (11, Some(11)),
-            (10, None),
-        ] {
-            let got = under(asked, 10, ceiling);
-            assert_eq!(got.as_ref().ok().map(|f| f.max_fee_per_gas), offered, "{ceiling}");
-            assert!(got.is_err() || got.is_ok_and(|f| f.max_priority_fee_per_gas == 1));
-        }
-        let e = under(asked, u128::MAX, u128::MAX - 1).unwrap_err();
-        assert!(e.to_string().contains("chain.max_fee"), "{e}");
     }
 
     #[tokio::test]

@@ -50,7 +50,8 @@ impl Deployment {
             .ok_or_else(|| Failure::usage(format!("the deployment names no {name}; deploy again or fix the file")))
     }
 
-    /// Compares chain id and every code hash with what the endpoint serves.
+    /// Compares chain id and every code hash with what the endpoint serves, and pins them for the
+    /// endpoints that may take its place.
     ///
     /// # Errors
     /// [`Code::Refused`], naming the contract whose code differs.
@@ -77,6 +78,7 @@ impl Deployment {
                 )));
             }
         }
+        chain.pin(self.contracts.values().map(|d| (d.address, d.code_hash)));
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Verifying keys in the registry: what a key's identity must be, and putting it there.
 
-use super::client::{Chain, explain_call};
+use super::client::Chain;
 use super::deployment::Deployment;
+use super::errors::explain_call;
 use crate::failure::Failure;
 use alloy::primitives::{Address, B256, Bytes};
 use anyhow::Result;

@@ -1,7 +1,8 @@
 //! Bounties, entries, boards and claims: typed reads and writes of one deployment.
 
-use super::client::{Chain, Sent, explain_call};
+use super::client::{Chain, Sent};
 use super::deployment::Deployment;
+use super::errors::{explain, explain_call};
 use super::states::Phase;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider};
@@ -177,12 +178,7 @@ impl Market {
             .event_signature(E::SIGNATURE_HASH)
             .topic1(U256::from(id))
             .from_block(self.deployment.deploy_block);
-        let logs = self
-            .chain
-            .rpc()
-            .get_logs(&filter)
-            .await
-            .map_err(|e| super::client::explain(&e))?;
+        let logs = self.chain.rpc().get_logs(&filter).await.map_err(|e| explain(&e))?;
         logs.into_iter()
             .filter_map(|l| Some((l.transaction_hash?, l.block_number?, l)))
             .map(|(tx, block, l)| {

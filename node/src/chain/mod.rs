@@ -2,7 +2,12 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`client`] | an account on a chain: calls, transactions, receipts, errors in words |
+//! | [`endpoints`] | several JSON-RPC endpoints of one chain: bounded, timed, checked, replaced when one fails |
+//! | [`client`] | an account on a chain: what it is, what it reads, what it never does |
+//! | [`submit`] | transactions: simulated, under ceilings, replaced when stuck, seen through |
+//! | [`outbox`] | what is under way, written down before it is sent |
+//! | [`fees`] | what a transaction offers per gas |
+//! | [`errors`] | what a chain refuses, in words |
 //! | [`deployment`] | which contracts, where, with which code; checked before they are used |
 //! | [`deploy`] | puts the contracts on a development chain |
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
@@ -13,9 +18,16 @@
 pub mod client;
 pub mod deploy;
 pub mod deployment;
+pub mod endpoints;
+pub mod errors;
+pub mod fees;
+#[cfg(test)]
+pub(crate) mod hostile;
 pub mod keys;
 pub mod market;
+pub mod outbox;
 pub mod states;
+pub mod submit;
 pub mod time;
 
 pub use client::{Caution, Chain, Sent};

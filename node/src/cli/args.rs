@@ -132,9 +132,9 @@ pub struct DaemonArgs {
     /// Hunter: enter with this model.
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// The chain's JSON-RPC endpoint.
+    /// A JSON-RPC endpoint of the chain; repeatable, the next one stands in when one fails.
     #[arg(long, value_name = "URL")]
-    pub rpc_url: Option<String>,
+    pub rpc_url: Vec<String>,
     /// Addresses of the contracts.
     #[arg(long, value_name = "FILE")]
     pub deployment: Option<PathBuf>,

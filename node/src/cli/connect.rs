@@ -1,32 +1,35 @@
 //! From settings and flags to a market: endpoint, chain and contracts, each checked before it is used.
 
 use crate::chain::market::Market;
+use crate::chain::outbox::Outbox;
+use crate::chain::submit::Patience;
 use crate::chain::{Caution, Chain, Deployment};
-use crate::failure::{Code, Failure, code_of};
+use crate::failure::Failure;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::Result;
 use std::path::Path;
-use std::time::Duration;
-use zkaggle_config::{Config, RpcUrl};
+use zkaggle_config::Config;
 
-/// An endpoint that takes longer to say which chain it serves is not there.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// Opens the market that the settings name; a flag's value comes before the setting's.
+/// Opens the market that the settings name; a flag's value comes before the setting's. What the account
+/// sends is written down in `outbox` first; without one, it is remembered only while this process runs.
 ///
 /// # Errors
 /// Usage when endpoint or deployment are not given, refused when one belongs to another chain than
 /// `chain.id` or to one where money may be real, unreachable when no endpoint answers.
 pub async fn market(
     config: &Config,
-    rpc_url: Option<&str>,
+    rpc_url: &[String],
     deployment: Option<&Path>,
     signer: PrivateKeySigner,
+    outbox: Option<&Path>,
 ) -> Result<Market> {
     let chain = &config.chain;
     let urls = match rpc_url {
-        Some(url) => vec![url.parse().map_err(|e| Failure::usage(format!("--rpc-url: {e}")))?],
-        None => chain.rpc_urls()?,
+        [] => chain.rpc_urls()?,
+        given => given
+            .iter()
+            .map(|url| url.parse().map_err(|e| Failure::usage(format!("--rpc-url: {e}"))))
+            .collect::<Result<_>>()?,
     };
     let path = deployment
         .or(chain.deployment.as_deref())
@@ -47,46 +50,23 @@ pub async fn market(
     }
     let caution = Caution {
         max_fee: Some(chain.max_fee.into()),
+        max_spend: Some(chain.max_spend.into()),
         confirmations: chain.confirmations,
+        patience: Patience::on(id),
     };
-    let account = first_that_serves(id, &urls, &signer).await?.with_caution(caution);
+    let account = Chain::connect_any(&urls, signer, Some(id)).await?.with_caution(caution);
+    let account = match outbox {
+        Some(dir) => account.with_outbox(Outbox::open(dir)?),
+        None => account,
+    };
     Market::open(account, deployment).await
-}
-
-/// Connects to the first endpoint that serves chain `id`.
-///
-/// # Errors
-/// That of the first endpoint that serves another chain, which must be corrected; otherwise that of
-/// the last one.
-async fn first_that_serves(id: u64, urls: &[RpcUrl], signer: &PrivateKeySigner) -> Result<Chain> {
-    let mut failure = Failure::usage("chain.rpc_url is not set; give --rpc-url or set it");
-    for url in urls {
-        let connect = Chain::connect_http(url.expose(), signer.clone(), Some(id));
-        let e = match tokio::time::timeout(ANSWER_WITHIN, connect).await {
-            Ok(Ok(chain)) => return Ok(chain),
-            Ok(Err(e)) => e,
-            Err(_) => Failure::new(
-                Code::Unreachable,
-                format!(
-                    "the chain endpoint does not answer within {} s",
-                    ANSWER_WITHIN.as_secs()
-                ),
-            ),
-        };
-        let e = e.context(format!("endpoint {url}"));
-        if urls.len() > 1 {
-            tracing::warn!("not used: {e:#}");
-        }
-        if code_of(&failure) != Code::Refused {
-            failure = e;
-        }
-    }
-    Err(failure)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Code, code_of};
+    use zkaggle_config::RpcUrl;
     use zkaggle_devnet::{DevNet, DevNetConfig};
 
     /// A chain at a port, until the test ends.
@@ -111,7 +91,7 @@ mod tests {
         let dead: RpcUrl = "http://127.0.0.1:1/secret".parse().unwrap();
         let try_all = async |urls: &[&RpcUrl]| {
             let urls: Vec<RpcUrl> = urls.iter().map(|u| (*u).clone()).collect();
-            first_that_serves(31_337, &urls, &signer()).await
+            Chain::connect_any(&urls, signer(), Some(31_337)).await
         };
         let chain = try_all(&[&dead, &wrong, &right]).await.unwrap();
         assert_eq!(chain.chain_id(), 31_337);
@@ -146,13 +126,13 @@ mod tests {
                 contracts: Default::default(),
             };
             std::fs::write(&path, deployment.to_json().unwrap()).unwrap();
-            let e = market(&config, Some("http://127.0.0.1:1"), Some(&path), signer())
+            let e = market(&config, &["http://127.0.0.1:1".to_owned()], Some(&path), signer(), None)
                 .await
                 .unwrap_err();
             assert_eq!(code_of(&e), Code::Refused);
             assert!(e.to_string().contains(word), "{e}");
         }
-        let e = market(&config, Some("http://127.0.0.1:1"), None, signer())
+        let e = market(&config, &["http://127.0.0.1:1".to_owned()], None, signer(), None)
             .await
             .unwrap_err();
         assert!(

@@ -44,8 +44,21 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     let seed = keystore.seed().clone();
 
     let signer = crate::identity::signer(&seed)?;
-    let market = connect::market(&config, args.rpc_url.as_deref(), args.deployment.as_deref(), signer).await?;
+    let outbox = dir.outbox();
+    let market = connect::market(
+        &config,
+        &args.rpc_url,
+        args.deployment.as_deref(),
+        signer,
+        Some(&outbox),
+    )
+    .await?;
     let account = market.chain().account();
+    // Before any role decides anything: what an earlier run had under way changes what there is to decide.
+    let recovered = market.chain().recover().await?;
+    if recovered > 0 {
+        tracing::warn!("{recovered} transactions of an earlier run are settled now");
+    }
     let index = store::open(&config.store.dir_in(dir.root()))?;
     let parse = |a: &String| {
         a.parse::<Multiaddr>()
