@@ -1,6 +1,6 @@
 //! The protocols of one swarm, and the transport below them.
 
-use std::{io, num::NonZeroUsize, time::Duration};
+use std::{io, time::Duration};
 
 use libp2p::{
     PeerId, StreamProtocol, Swarm, Transport as _,
@@ -14,11 +14,12 @@ use libp2p::{
 
 use crate::{
     announce::{MAX_ANNOUNCEMENT, TOPIC},
-    network::{NetConfig, NetError},
+    network::{Dht, NetConfig, NetError},
+    provide::{MAX_FOREIGN, MAX_OWN, RECORD_TTL},
 };
 
-/// Kademlia under a name of our own: ZKaggle nodes do not join, or burden, IPFS's public table.
-const KADEMLIA: StreamProtocol = StreamProtocol::new("/zkaggle/kad/1.0.0");
+/// A bound on kept records' addresses and values; values are never kept.
+const NO_VALUES: usize = 0;
 const IDENTIFY: &str = "/zkaggle/1.0.0";
 
 /// A topic's messages carry signature, source and sequence number besides the announcement.
@@ -43,9 +44,17 @@ pub(crate) fn topic() -> gossipsub::IdentTopic {
     gossipsub::IdentTopic::new(TOPIC)
 }
 
-/// Says whether a peer's identify record names our Kademlia.
-pub(crate) fn speaks_kademlia(info: &identify::Info) -> bool {
-    info.protocols.contains(&KADEMLIA)
+/// Says whether a peer's identify record names the DHT this node is part of.
+pub(crate) fn speaks_kademlia(info: &identify::Info, dht: Dht) -> bool {
+    info.protocols.contains(&protocol(dht))
+}
+
+fn protocol(dht: Dht) -> StreamProtocol {
+    match dht {
+        Dht::Zkaggle => StreamProtocol::new("/zkaggle/kad/1.0.0"),
+        Dht::Ipfs => StreamProtocol::new("/ipfs/kad/1.0.0"),
+        Dht::IpfsLan => StreamProtocol::new("/ipfs/lan/kad/1.0.0"),
+    }
 }
 
 /// Builds a swarm that listens nowhere yet.
@@ -105,22 +114,36 @@ fn behaviour(key: &identity::Keypair, config: &NetConfig) -> Result<Behaviour, N
                 .with_agent_version(concat!("zkaggle/", env!("CARGO_PKG_VERSION")).into()),
         ),
         ping: ping::Behaviour::default(),
-        kademlia: kademlia(me),
+        kademlia: kademlia(me, config.dht),
         gossip: gossip(key)?,
         streams: libp2p_stream::Behaviour::new(),
     })
 }
 
-/// Kademlia to find peers; it stores no records for others.
-fn kademlia(me: PeerId) -> kad::Behaviour<kad::store::MemoryStore> {
-    let mut config = kad::Config::new(KADEMLIA);
+/// Kademlia to find peers and providers. Records of others pass the event loop first; values are not kept.
+fn kademlia(me: PeerId, dht: Dht) -> kad::Behaviour<kad::store::MemoryStore> {
+    let mut config = kad::Config::new(protocol(dht));
     config
         .set_record_filtering(kad::StoreInserts::FilterBoth)
-        .set_replication_factor(NonZeroUsize::new(20).unwrap_or(NonZeroUsize::MIN))
+        .set_provider_record_ttl(Some(RECORD_TTL))
+        // The event loop has a schedule of its own, which knows what failed and who is new.
+        .set_provider_publication_interval(None)
+        .set_publication_interval(None)
+        .set_replication_interval(None)
+        .set_query_timeout(Duration::from_secs(30))
         .set_periodic_bootstrap_interval(Some(Duration::from_secs(120)));
-    let mut kademlia = kad::Behaviour::with_config(me, kad::store::MemoryStore::new(me), config);
-    // Without an external address the default mode would be client, and nobody would answer a loopback network.
-    kademlia.set_mode(Some(kad::Mode::Server));
+    let store = kad::store::MemoryStoreConfig {
+        max_records: NO_VALUES,
+        max_provided_keys: MAX_OWN + MAX_FOREIGN,
+        ..Default::default()
+    };
+    let store = kad::store::MemoryStore::with_config(me, store);
+    let mut kademlia = kad::Behaviour::with_config(me, store, config);
+    if dht != Dht::Ipfs {
+        // Without an external address the default mode would be client, and nobody would answer a private or
+        // loopback network. On the public table it stays so: who cannot be reached must not be asked.
+        kademlia.set_mode(Some(kad::Mode::Server));
+    }
     kademlia
 }
 

@@ -1,5 +1,6 @@
 //! A block and its name.
 
+use bytes::Bytes;
 pub use cid::Cid;
 use multihash_codetable::{Code, MultihashDigest};
 
@@ -8,6 +9,9 @@ pub const MAX_BLOCK: usize = 2 << 20;
 
 /// Multicodec of a raw block: bytes without structure, as shards and manifests are.
 pub const RAW: u64 = 0x55;
+
+/// Multicodec of a node in IPFS's file and folder format, which links other blocks.
+pub const DAG_PB: u64 = 0x70;
 
 const SHA2_256: u64 = 0x12;
 const SHA2_256_BYTES: u8 = 32;
@@ -33,17 +37,59 @@ pub fn matches(cid: &Cid, bytes: &[u8]) -> bool {
     is_supported(cid) && Code::Sha2_256.digest(bytes) == *cid.hash()
 }
 
-/// Derives the name a bitswap payload claims: its prefix gives version, codec and hash, its data the digest.
-///
-/// `None` for a malformed prefix, trailing bytes, or a name that [`is_supported`] refuses.
-pub(crate) fn cid_from_prefix(prefix: &[u8], bytes: &[u8]) -> Option<Cid> {
-    use unsigned_varint::decode::u64 as varint;
-    let (version, rest) = varint(prefix).ok()?;
-    let (codec, rest) = varint(rest).ok()?;
-    let (hash, rest) = varint(rest).ok()?;
-    let (length, rest) = varint(rest).ok()?;
-    let supported = version == 1 && hash == SHA2_256 && length == u64::from(SHA2_256_BYTES) && rest.is_empty();
-    supported.then(|| Cid::new_v1(codec, Code::Sha2_256.digest(bytes)))
+/// Gives a name its version 1 form: a version 0 name stands for a dag-pb node and for nothing else.
+pub fn normal(cid: &Cid) -> Cid {
+    match cid.version() {
+        cid::Version::V0 => Cid::new_v1(DAG_PB, *cid.hash()),
+        cid::Version::V1 => *cid,
+    }
+}
+
+/// Bytes that were hashed and have their name, so that nobody need hash them again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedBlock {
+    cid: Cid,
+    bytes: Bytes,
+}
+
+impl CheckedBlock {
+    /// Checks bytes against a name; `None` when they do not have it, or when [`is_supported`] refuses it.
+    pub fn new(cid: Cid, bytes: Bytes) -> Option<Self> {
+        matches(&cid, &bytes).then_some(Self { cid, bytes })
+    }
+
+    /// Takes bytes that a store checked when it took them in.
+    pub(crate) fn stored(cid: Cid, bytes: Bytes) -> Self {
+        Self { cid, bytes }
+    }
+
+    /// Derives the name a bitswap payload claims: its prefix gives version, codec and hash, its data the digest.
+    ///
+    /// `None` for a malformed prefix, trailing bytes, or a name that [`is_supported`] refuses.
+    pub(crate) fn from_payload(prefix: &[u8], bytes: Bytes) -> Option<Self> {
+        use unsigned_varint::decode::u64 as varint;
+        let (version, rest) = varint(prefix).ok()?;
+        let (codec, rest) = varint(rest).ok()?;
+        let (hash, rest) = varint(rest).ok()?;
+        let (length, rest) = varint(rest).ok()?;
+        let supported = version == 1 && hash == SHA2_256 && length == u64::from(SHA2_256_BYTES) && rest.is_empty();
+        supported.then(|| Self {
+            cid: Cid::new_v1(codec, Code::Sha2_256.digest(&bytes)),
+            bytes,
+        })
+    }
+
+    pub fn cid(&self) -> &Cid {
+        &self.cid
+    }
+
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
 }
 
 /// Writes the prefix of a block's name: everything but the digest.
@@ -81,8 +127,10 @@ mod tests {
     #[test]
     fn prefix_and_data_give_back_the_name() {
         let cid = cid_of(b"shard");
-        assert_eq!(cid_from_prefix(&prefix_of(&cid), b"shard"), Some(cid));
-        assert_ne!(cid_from_prefix(&prefix_of(&cid), b"shart"), Some(cid));
+        let named = |bytes: &'static [u8]| CheckedBlock::from_payload(&prefix_of(&cid), Bytes::from_static(bytes));
+        assert_eq!(named(b"shard"), CheckedBlock::new(cid, Bytes::from_static(b"shard")));
+        assert_ne!(*named(b"shart").unwrap().cid(), cid);
+        assert_eq!(CheckedBlock::new(cid, Bytes::from_static(b"shart")), None);
     }
 
     #[test]
@@ -93,7 +141,11 @@ mod tests {
         let short_digest = vec![1, 0x55, 0x12, 16];
         let identity = vec![1, 0x55, 0, 32];
         for bad in [&[][..], &good[..3], &trailing, &short_digest, &identity, &[0xff; 20]] {
-            assert_eq!(cid_from_prefix(bad, b"x"), None, "{bad:?}");
+            assert_eq!(
+                CheckedBlock::from_payload(bad, Bytes::from_static(b"x")),
+                None,
+                "{bad:?}"
+            );
         }
     }
 
@@ -104,6 +156,8 @@ mod tests {
         assert!(!is_supported(&Cid::new_v1(RAW, truncated)));
         let identity = cid::multihash::Multihash::<64>::wrap(0, b"x").unwrap();
         assert!(!matches(&Cid::new_v1(RAW, identity), b"x"));
-        assert!(!is_supported(&Cid::new_v0(digest).unwrap()));
+        let old = Cid::new_v0(digest).unwrap();
+        assert!(!is_supported(&old));
+        assert_eq!(normal(&old), Cid::new_v1(DAG_PB, digest));
     }
 }

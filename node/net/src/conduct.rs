@@ -40,6 +40,8 @@ pub enum Offence {
     BadAnnouncement,
     /// Announcements faster than allowed.
     AnnouncementFlood,
+    /// Provider records faster than allowed.
+    RecordFlood,
 }
 
 impl Offence {
@@ -50,7 +52,7 @@ impl Offence {
             Self::Garbage | Self::BadAnnouncement => 60,
             Self::UnwantedBlock | Self::Stalled | Self::WantFlood => 40,
             Self::BadCid => 10,
-            Self::StreamFlood | Self::AnnouncementFlood => 2,
+            Self::StreamFlood | Self::AnnouncementFlood | Self::RecordFlood => 2,
         }
     }
 }

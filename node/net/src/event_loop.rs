@@ -1,7 +1,7 @@
 //! The task that owns the swarm: commands in, events out.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +12,8 @@ use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::transport::ListenerId,
     gossipsub::{self, MessageAcceptance, PublishError},
-    identify,
+    identify, kad,
+    kad::store::RecordStore as _,
     multiaddr::Protocol,
     swarm::{ConnectionId, DialError, SwarmEvent, dial_opts::DialOpts},
 };
@@ -28,7 +29,8 @@ use crate::{
     bitswap::{self, Engine},
     blockstore::Blockstore,
     conduct::{Bucket, Conduct, Offence},
-    network::{Command, NetConfig, NetError, NetEvent, peer_of},
+    network::{Command, Dht, NetConfig, NetError, NetEvent, peer_of},
+    provide::{self, Foreign, Provided},
 };
 
 /// Offences that wait to be judged.
@@ -43,6 +45,14 @@ const MAX_ADDRESSES: usize = 8;
 const AUTHOR_RATE: (u32, u32) = (32, 2);
 /// Announcements one peer may pass on: at once, and a second.
 const FORWARD_RATE: (u32, u32) = (128, 16);
+/// Provider records one peer may leave here: at once, and a second.
+const RECORD_RATE: (u32, u32) = (2048, 64);
+/// Providers found by one search that are connected to.
+const MAX_PROVIDERS: usize = 8;
+/// Searches for providers that run at once; a further one ends empty.
+const MAX_SEARCHES: usize = 64;
+/// With at most this many peers in the table, a newcomer is told of everything.
+const SMALL_NETWORK: usize = 20;
 /// Announcements this node makes, kept below what others allow an author.
 const OWN_RATE: (u32, u32) = (16, 1);
 /// How often bans, kept announcements and lost bootstrap peers are looked after.
@@ -66,6 +76,18 @@ pub(crate) struct EventLoop {
     conduct: Conduct,
     authors: BTreeMap<PeerId, Bucket>,
     forwarders: BTreeMap<PeerId, Bucket>,
+    dht: Dht,
+    provided: Provided,
+    foreign: Foreign,
+    recorders: BTreeMap<PeerId, Bucket>,
+    searches: Vec<Search>,
+}
+
+/// A search for a block's providers.
+struct Search {
+    query: kad::QueryId,
+    found: BTreeSet<PeerId>,
+    reply: oneshot::Sender<BTreeSet<PeerId>>,
 }
 
 impl EventLoop {
@@ -104,6 +126,11 @@ impl EventLoop {
             conduct: Conduct::default(),
             authors: BTreeMap::new(),
             forwarders: BTreeMap::new(),
+            dht: config.dht,
+            provided: Provided::new(config.reprovide),
+            foreign: Foreign::default(),
+            recorders: BTreeMap::new(),
+            searches: Vec::new(),
         };
         Ok((event_loop, engine))
     }
@@ -144,6 +171,35 @@ impl EventLoop {
             Command::Dial(address, reply) => self.dial(address, reply),
             Command::Announce(bytes, reply) => {
                 let _ = reply.send(self.publish(bytes));
+            }
+            Command::Provide(cids, reply) => {
+                let now = Instant::now();
+                let kept = cids.into_iter().filter(|cid| !self.provided.add(*cid, now)).count();
+                if kept > 0 {
+                    tracing::warn!("{kept} blocks are served but not named in the DHT: too many records");
+                }
+                self.publish_records();
+                let _ = reply.send(());
+            }
+            Command::Unprovide(cids, reply) => {
+                for cid in cids {
+                    self.provided.remove(&cid);
+                    self.swarm
+                        .behaviour_mut()
+                        .kademlia
+                        .stop_providing(&provide::key_of(&cid));
+                }
+                let _ = reply.send(());
+            }
+            Command::Providers(cid, reply) => {
+                self.searches.retain(|search| !search.reply.is_closed());
+                if self.searches.len() >= MAX_SEARCHES {
+                    let _ = reply.send(BTreeSet::new());
+                    return;
+                }
+                let query = self.swarm.behaviour_mut().kademlia.get_providers(provide::key_of(&cid));
+                let found = BTreeSet::new();
+                self.searches.push(Search { query, found, reply });
             }
             Command::Shutdown => {}
         }
@@ -235,13 +291,92 @@ impl EventLoop {
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }))
-                if behaviour::speaks_kademlia(&info) =>
+                if behaviour::speaks_kademlia(&info, self.dht) =>
             {
                 for address in info.listen_addrs.into_iter().take(MAX_ADDRESSES) {
                     self.swarm.behaviour_mut().kademlia.add_address(&peer_id, address);
                 }
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Kademlia(event)) => self.on_kademlia(event),
             _ => {}
+        }
+    }
+
+    fn on_kademlia(&mut self, event: kad::Event) {
+        match event {
+            kad::Event::InboundRequest {
+                request: kad::InboundRequest::AddProvider { record: Some(record) },
+            } => self.take_record(record),
+            kad::Event::OutboundQueryProgressed { id, result, step, .. } => match result {
+                kad::QueryResult::GetProviders(found) => self.on_providers(id, found, step.last),
+                kad::QueryResult::StartProviding(outcome) => {
+                    self.provided.finished(&id, outcome.is_ok(), Instant::now());
+                    self.publish_records();
+                }
+                _ => {}
+            },
+            kad::Event::RoutingUpdated { is_new_peer: true, .. } => {
+                let kademlia = &mut self.swarm.behaviour_mut().kademlia;
+                let peers: usize = kademlia.kbuckets().map(|bucket| bucket.num_entries()).sum();
+                if peers <= SMALL_NETWORK {
+                    self.provided.renew(Instant::now());
+                    self.publish_records();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps another node's provider record, whose sender Kademlia has checked to be the provider it names.
+    fn take_record(&mut self, mut record: kad::ProviderRecord) {
+        let now = Instant::now();
+        let provider = record.provider;
+        if !take(&mut self.recorders, provider, RECORD_RATE, now) {
+            return self.punish(provider, Offence::RecordFlood);
+        }
+        record.addresses.truncate(provide::MAX_ADDRESSES);
+        if self.foreign.admit(&record.key, provider, now)
+            && let Err(error) = self.swarm.behaviour_mut().kademlia.store_mut().add_provider(record)
+        {
+            tracing::debug!(%provider, %error, "a provider record was not kept");
+        }
+    }
+
+    fn on_providers(&mut self, query: kad::QueryId, result: kad::GetProvidersResult, last: bool) {
+        let Some(at) = self.searches.iter().position(|search| search.query == query) else {
+            return;
+        };
+        if let Ok(kad::GetProvidersOk::FoundProviders { providers, .. }) = result {
+            let me = *self.swarm.local_peer_id();
+            for peer in providers.into_iter().filter(|peer| *peer != me) {
+                let fresh = self.searches[at].found.insert(peer);
+                if fresh && self.searches[at].found.len() <= MAX_PROVIDERS && !self.swarm.is_connected(&peer) {
+                    // The query knows the addresses for as long as it runs, so there is no later than now.
+                    if let Err(error) = self.swarm.dial(peer) {
+                        tracing::debug!(%peer, %error, "a provider was not dialled");
+                    }
+                }
+            }
+        }
+        if last {
+            let search = self.searches.swap_remove(at);
+            // A caller that no longer waits needs no answer.
+            let _ = search.reply.send(search.found);
+        }
+    }
+
+    /// Publishes the records that are due, when there is anyone to keep them.
+    fn publish_records(&mut self) {
+        let now = Instant::now();
+        let kademlia = &mut self.swarm.behaviour_mut().kademlia;
+        if kademlia.kbuckets().all(|bucket| bucket.is_empty()) {
+            return;
+        }
+        for cid in self.provided.ready(now) {
+            match kademlia.start_providing(provide::key_of(&cid)) {
+                Ok(query) => self.provided.started(query, cid, now),
+                Err(error) => tracing::warn!(%cid, %error, "not named in the DHT"),
+            }
         }
     }
 
@@ -304,6 +439,14 @@ impl EventLoop {
     fn on_tick(&mut self) {
         let now = Instant::now();
         self.publish_unsent();
+        self.publish_records();
+        for (key, peer) in self.foreign.expire(now) {
+            self.swarm
+                .behaviour_mut()
+                .kademlia
+                .store_mut()
+                .remove_provider(&key, &peer);
+        }
         for peer in self.conduct.expire(now) {
             self.swarm.behaviour_mut().banned.unblock_peer(peer);
         }

@@ -35,11 +35,12 @@ pub mod network;
 
 mod behaviour;
 mod event_loop;
+mod provide;
 
 pub use announce::{AnnounceError, Announcement};
-pub use block::{Cid, MAX_BLOCK, cid_of};
+pub use block::{CheckedBlock, Cid, MAX_BLOCK, cid_of};
 pub use blockstore::{BlockInfo, Blockstore, DiskBlockstore, MemoryBlockstore, StoreError, Visibility};
 pub use content::{Content, ContentError};
 pub use kubo::{KuboClient, KuboError};
 pub use libp2p::{Multiaddr, PeerId};
-pub use network::{IdentitySeed, NetConfig, NetError, NetEvent, Network, Traffic};
+pub use network::{Dht, IdentitySeed, NetConfig, NetError, NetEvent, Network, Traffic};

@@ -10,8 +10,9 @@ use std::{
 use cid::Cid;
 use libp2p::{Multiaddr, PeerId, identity, multiaddr::Protocol};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    task::JoinHandle,
+    sync::{Mutex, Semaphore, mpsc, oneshot},
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
 };
 use zeroize::Zeroizing;
 
@@ -19,12 +20,20 @@ use crate::{
     announce::{AnnounceError, Announcement},
     behaviour,
     bitswap::{Engine, FetchError, Limits},
-    blockstore::Blockstore,
+    block::CheckedBlock,
+    blockstore::{Blockstore, PublicBlocks},
     event_loop::EventLoop,
+    provide::RECORD_TTL,
 };
 
 /// Commands that wait for the event loop.
 const COMMANDS: usize = 64;
+/// How long connected peers have before the DHT is asked who else may have a block.
+const BEFORE_DHT: Duration = Duration::from_millis(700);
+/// How often the DHT is asked again while a block is missing.
+const DHT_AGAIN: Duration = Duration::from_secs(15);
+/// Searches for providers under way at once.
+const SEARCHES: usize = 4;
 /// Events that wait for the node; what comes on top is dropped, since an announcement is only a hint.
 const EVENTS: usize = 256;
 
@@ -58,6 +67,18 @@ impl fmt::Debug for IdentitySeed {
     }
 }
 
+/// Which distributed hash table a node is part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dht {
+    /// ZKaggle's own (`/zkaggle/kad/1.0.0`): its nodes neither join nor burden IPFS's public table.
+    #[default]
+    Zkaggle,
+    /// IPFS's public one (`/ipfs/kad/1.0.0`): any IPFS peer finds what this node serves.
+    Ipfs,
+    /// IPFS's for private address ranges (`/ipfs/lan/kad/1.0.0`): the Kubo nodes of one site.
+    IpfsLan,
+}
+
 /// How a node takes part.
 #[derive(Clone, Debug)]
 pub struct NetConfig {
@@ -73,6 +94,10 @@ pub struct NetConfig {
     pub idle_timeout: Duration,
     /// How long [`Network::fetch`] tries.
     pub fetch_timeout: Duration,
+    /// Where providers are looked up and named.
+    pub dht: Dht,
+    /// How often the DHT is told again what this node serves; records fade after 48 hours.
+    pub reprovide: Duration,
     /// Bounds of the block exchange.
     pub exchange: Limits,
 }
@@ -86,6 +111,8 @@ impl Default for NetConfig {
             max_memory_share: 0.9,
             idle_timeout: Duration::from_secs(3600),
             fetch_timeout: Duration::from_secs(60),
+            dht: Dht::default(),
+            reprovide: Duration::from_secs(22 * 3600),
             exchange: Limits::default(),
         }
     }
@@ -111,6 +138,16 @@ impl NetConfig {
             let reason = format!("max_memory_share is {}, it must be from 0 to 1", self.max_memory_share);
             return Err(NetError::Setup {
                 what: "memory limit",
+                reason,
+            });
+        }
+        if self.reprovide.is_zero() || self.reprovide > RECORD_TTL {
+            let reason = format!(
+                "{:?} between two of them, it must be at most {RECORD_TTL:?}",
+                self.reprovide
+            );
+            return Err(NetError::Setup {
+                what: "provider records",
                 reason,
             });
         }
@@ -165,6 +202,9 @@ pub(crate) enum Command {
     Peers(oneshot::Sender<Vec<PeerId>>),
     Dial(Multiaddr, oneshot::Sender<Result<PeerId, NetError>>),
     Announce(Vec<u8>, oneshot::Sender<Result<(), NetError>>),
+    Provide(Vec<Cid>, oneshot::Sender<()>),
+    Unprovide(Vec<Cid>, oneshot::Sender<()>),
+    Providers(Cid, oneshot::Sender<BTreeSet<PeerId>>),
     Shutdown,
 }
 
@@ -176,6 +216,8 @@ pub struct Network {
     me: PeerId,
     commands: mpsc::Sender<Command>,
     engine: Engine,
+    public: PublicBlocks,
+    searches: Arc<Semaphore>,
     fetch_timeout: Duration,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -198,6 +240,7 @@ impl Network {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (events, outbox) = mpsc::channel(EVENTS);
         let fetch_timeout = config.fetch_timeout;
+        let public = PublicBlocks::new(store.clone());
         let (event_loop, engine) = EventLoop::new(swarm, config, store, inbox, events).await?;
         let task = Arc::new(Mutex::new(Some(tokio::spawn(event_loop.run()))));
         Ok((
@@ -205,6 +248,8 @@ impl Network {
                 me,
                 commands,
                 engine,
+                public,
+                searches: Arc::new(Semaphore::new(SEARCHES)),
                 fetch_timeout,
                 task,
             },
@@ -247,10 +292,11 @@ impl Network {
         self.ask(|reply| Command::Announce(bytes, reply)).await?
     }
 
-    /// Gets a block from the store, else from `from`, or from any connected peer when `from` is empty.
+    /// Gets a block from the store, else from `from`, or from any peer when `from` is empty: those connected,
+    /// then those that the DHT names.
     ///
     /// Asks again until the configured time is over; every byte is checked against the CID, and the block is
-    /// stored as public before it is returned, so that a fetch that was interrupted continues where it
+    /// stored as a public copy before it is returned, so that a fetch that was interrupted continues where it
     /// stopped. Dropping the future withdraws the question.
     ///
     /// # Errors
@@ -261,8 +307,71 @@ impl Network {
 
     /// As [`Network::fetch`], with a time of the caller's.
     pub async fn fetch_within(&self, cid: Cid, from: &[PeerId], patience: Duration) -> Result<Vec<u8>, FetchError> {
-        let from = (!from.is_empty()).then(|| from.iter().copied().collect::<BTreeSet<_>>());
-        self.engine.fetch(cid, from, patience).await
+        Ok(self.fetch_block(cid, from, patience).await?.into_bytes().into())
+    }
+
+    /// As [`Network::fetch_within`], without copying the bytes.
+    pub async fn fetch_block(&self, cid: Cid, from: &[PeerId], patience: Duration) -> Result<CheckedBlock, FetchError> {
+        let named = (!from.is_empty()).then(|| from.iter().copied().collect::<BTreeSet<_>>());
+        let anyone = named.is_none();
+        let search = async {
+            sleep(BEFORE_DHT).await;
+            while anyone {
+                if let Ok(_turn) = self.searches.acquire().await {
+                    // Providers are connected to as they are found; the exchange asks whoever is connected.
+                    let _ = self.providers(cid, patience).await;
+                }
+                sleep(DHT_AGAIN).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            fetched = self.engine.fetch(cid, named, patience) => fetched,
+            () = search => Err(FetchError::Closed),
+        }
+    }
+
+    /// Tells the DHT, now and again while the node runs, that this node serves these blocks.
+    ///
+    /// Blocks that are absent or private are passed over: the DHT never learns of a sealed block.
+    ///
+    /// # Errors
+    /// [`NetError::Closed`].
+    pub async fn provide(&self, cids: Vec<Cid>) -> Result<(), NetError> {
+        let public = self.public.clone();
+        let served = spawn_blocking(move || cids.into_iter().filter(|cid| public.has(cid)).collect());
+        let served = served.await.map_err(|_| NetError::Closed)?;
+        self.ask(|reply| Command::Provide(served, reply)).await
+    }
+
+    /// Stops telling the DHT of these blocks; what it was told fades within two days.
+    ///
+    /// # Errors
+    /// [`NetError::Closed`].
+    pub async fn unprovide(&self, cids: Vec<Cid>) -> Result<(), NetError> {
+        self.ask(|reply| Command::Unprovide(cids, reply)).await
+    }
+
+    /// Asks the DHT who serves a block and connects to those it names; this node is never among them.
+    ///
+    /// Returns what was found when `patience` ends.
+    ///
+    /// # Errors
+    /// [`NetError::Closed`].
+    pub async fn providers(&self, cid: Cid, patience: Duration) -> Result<BTreeSet<PeerId>, NetError> {
+        let search = self.ask(|reply| Command::Providers(cid, reply));
+        match timeout(patience, search).await {
+            Ok(found) => found,
+            Err(_) => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// Asks the connected peers who has a block, without fetching it; those that answer within `patience` count.
+    ///
+    /// # Errors
+    /// [`FetchError::Unsupported`], [`FetchError::Closed`].
+    pub async fn holders(&self, cid: Cid, patience: Duration) -> Result<BTreeSet<PeerId>, FetchError> {
+        self.engine.holders(cid, patience).await
     }
 
     /// Sends a block that was just stored as public, or released, to peers that asked for it before.

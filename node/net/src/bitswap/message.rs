@@ -2,6 +2,7 @@
 //!
 //! A few bytes on the wire can stand for a long list, so [`decode`] counts the lists before it builds them.
 
+use bytes::Bytes;
 use prost::Message as _;
 
 /// Largest message, in bytes, length prefix not counted.
@@ -60,8 +61,8 @@ pub struct Block {
     /// The CID without its digest: version, codec, hash function, digest length.
     #[prost(bytes = "vec", tag = "1")]
     pub prefix: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    pub data: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: Bytes,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -95,10 +96,11 @@ pub enum DecodeError {
 /// Decodes a message after counting its lists.
 ///
 /// # Errors
-/// [`DecodeError`]; memory stays within a small multiple of the message's own length.
-pub fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
+/// [`DecodeError`]; memory stays within a small multiple of the message's own length. Blocks are views of
+/// `bytes`, not copies.
+pub fn decode(bytes: Bytes) -> Result<Message, DecodeError> {
     let (mut wants, mut blocks, mut presences) = (0, 0, 0);
-    each_field(bytes, |field, content| {
+    each_field(&bytes, |field, content| {
         match field {
             1 => each_field(content, |inner, _| {
                 wants += usize::from(inner == 1);
@@ -185,7 +187,7 @@ mod tests {
         let message = Message {
             payload: vec![Block {
                 prefix: vec![1, 0x55, 0x12, 32],
-                data: vec![7; 100],
+                data: vec![7; 100].into(),
             }],
             presences: vec![Presence {
                 cid: vec![1; 36],
@@ -194,14 +196,14 @@ mod tests {
             pending_bytes: -1,
             ..want(3)
         };
-        assert_eq!(decode(&message.encode_to_vec()).unwrap(), message);
-        assert_eq!(decode(&[]).unwrap(), Message::default());
+        assert_eq!(decode(message.encode_to_vec().into()).unwrap(), message);
+        assert_eq!(decode(Bytes::new()).unwrap(), Message::default());
     }
 
     #[test]
     fn lists_are_counted_before_they_are_built() {
-        assert!(decode(&want(MAX_ENTRIES).encode_to_vec()).is_ok());
-        let error = decode(&want(MAX_ENTRIES + 1).encode_to_vec()).unwrap_err();
+        assert!(decode(want(MAX_ENTRIES).encode_to_vec().into()).is_ok());
+        let error = decode(want(MAX_ENTRIES + 1).encode_to_vec().into()).unwrap_err();
         assert_eq!(
             error,
             DecodeError::TooMany {
@@ -213,17 +215,17 @@ mod tests {
         // Two bytes an entry: 2 Mi entries in 4 MiB, split over wantlists that protobuf would merge.
         let split = [0x0a, 0x02, 0x0a, 0x00].repeat(MAX_ENTRIES + 1);
         assert!(matches!(
-            decode(&split),
+            decode(split.into()),
             Err(DecodeError::TooMany { what: "wants", .. })
         ));
         let blocks = [0x1a, 0x00].repeat(MAX_ITEMS + 1);
         assert!(matches!(
-            decode(&blocks),
+            decode(blocks.into()),
             Err(DecodeError::TooMany { what: "blocks", .. })
         ));
         let presences = [0x22, 0x00].repeat(MAX_ITEMS + 1);
         assert!(matches!(
-            decode(&presences),
+            decode(presences.into()),
             Err(DecodeError::TooMany { what: "presences", .. })
         ));
     }
@@ -232,7 +234,7 @@ mod tests {
     fn no_prefix_of_a_message_and_no_noise_panics() {
         let good = want(3).encode_to_vec();
         for cut in 0..good.len() {
-            let _ = decode(&good[..cut]);
+            let _ = decode(Bytes::copy_from_slice(&good[..cut]));
         }
         let mut state = 1u32;
         for _ in 0..2000 {
@@ -242,12 +244,15 @@ mod tests {
                     (state >> 24) as u8
                 })
                 .collect();
-            let _ = decode(&noise);
+            let _ = decode(noise.into());
         }
         assert!(
-            decode(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]).is_err(),
+            decode(Bytes::from_static(&[
+                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01
+            ]))
+            .is_err(),
             "length 2^64 - 1"
         );
-        assert!(decode(&[0xff; 11]).is_err());
+        assert!(decode(Bytes::from_static(&[0xff; 11])).is_err());
     }
 }

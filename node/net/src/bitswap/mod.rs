@@ -3,7 +3,9 @@
 //! * [`message`]: the protobuf messages, and the caps checked before they are decoded.
 //! * [`wire`]: messages on a stream: length first, read with limits on size and time.
 //! * `ledger`: what one peer wants from us and has been asked for.
-//! * `engine`: the tasks; reading never waits for writing, so two nodes cannot block each other.
+//! * `engine`: the tasks that read; reading never waits for writing, so two nodes cannot block each other.
+//! * `serve`: the tasks that write, one a peer.
+//! * `fetch`: one question a block, put to peers until it is answered.
 //!
 //! Answers travel on streams we open ourselves, one kept open per peer: the protocol never answers on the
 //! stream a question came by. `libp2p-stream` drops inbound streams that are not accepted at once, so few
@@ -13,12 +15,15 @@
 //! IPFS's Bitswap specification, "Bitswap 1.2.0".
 
 mod engine;
+mod fetch;
 mod ledger;
 pub mod message;
+mod serve;
 pub mod wire;
 
 pub(crate) use engine::Engine;
-pub use engine::{FetchError, Limits};
+pub use engine::Limits;
+pub use fetch::FetchError;
 
 use libp2p::StreamProtocol;
 

@@ -68,7 +68,8 @@ pub async fn read(
     let held = timeout(2 * patience, budget.0.acquire_many(permits)).await;
     let _held = held.map_err(|_| ReadError::Busy)?.map_err(io::Error::other)?;
     let body = async {
-        let mut bytes = Vec::new();
+        // Reserved, not touched: the system gives a page when something is written to it.
+        let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
             let start = bytes.len();
             bytes.resize(length.min(start + CHUNK), 0);
@@ -77,7 +78,7 @@ pub async fn read(
         Ok::<_, io::Error>(bytes)
     };
     let bytes = timeout(patience, body).await.map_err(stalled)??;
-    Ok(Some(message::decode(&bytes)?))
+    Ok(Some(message::decode(bytes.into())?))
 }
 
 async fn read_length(stream: &mut (impl AsyncRead + Unpin), first: u8) -> Result<u64, ReadError> {

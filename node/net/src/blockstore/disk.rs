@@ -5,12 +5,14 @@
 //! lock                 locked while a process has the store open
 //! blocks/<cid>         the block's bytes and nothing else
 //! state/<cid>          visibility, pin and length, ending in a checksum
+//! copies/<cid>         the bytes of a public, unpinned block that was fetched
 //! tmp/                 files being written; emptied on open
 //! ```
 //!
-//! Every file is written aside, synced, renamed, and its folder synced, so that a crash leaves the old file
+//! Every file outside `copies/` is written aside, synced, renamed, and its folder synced, so that a crash leaves the old file
 //! or the new one. State is written before bytes and deleted after them: bytes without state can only mean
-//! damage, and damage counts as private.
+//! damage, and damage counts as private. A copy needs no state, since its folder says what it is, and no sync:
+//! bytes are checked on every read, and what a power cut tore is fetched again.
 
 use std::{
     collections::BTreeMap,
@@ -18,14 +20,17 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     str::FromStr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use cid::Cid;
 use multihash_codetable::{Code, MultihashDigest};
 
-use super::{BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again};
-use crate::block::{self, MAX_BLOCK};
+use super::{BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again, admit_size};
+use crate::block::{self, CheckedBlock, MAX_BLOCK};
 
 const FORMAT: &str = "zkaggle-blockstore 1\n";
 const STATE_HEADER: &str = "zkaggle-block 1";
@@ -42,6 +47,10 @@ struct State {
 #[derive(Clone, Debug)]
 enum Entry {
     Known(State),
+    /// Public, unpinned, of this many bytes.
+    Copy {
+        size: u64,
+    },
     /// Bytes are here but their state cannot be read: private, kept, and refused by name until repaired.
     Damaged {
         reason: String,
@@ -52,6 +61,8 @@ enum Entry {
 pub struct DiskBlockstore {
     root: PathBuf,
     index: Mutex<BTreeMap<Cid, Entry>>,
+    /// Numbers the copies being written, so that two writers of one block do not share a file.
+    writes: AtomicU64,
     /// Held open: the operating system drops the lock when the process ends, however it ends.
     _lock: File,
 }
@@ -70,7 +81,7 @@ impl DiskBlockstore {
         fs::create_dir_all(&root).map_err(at(&root))?;
         let lock = lock(&root.join("lock"))?;
         check_format(&root)?;
-        for folder in ["blocks", "state", "tmp"].map(|name| root.join(name)) {
+        for folder in ["blocks", "state", "copies", "tmp"].map(|name| root.join(name)) {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
         empty(&root.join("tmp"))?;
@@ -78,6 +89,7 @@ impl DiskBlockstore {
         Ok(Self {
             root,
             index,
+            writes: AtomicU64::new(0),
             _lock: lock,
         })
     }
@@ -87,7 +99,7 @@ impl DiskBlockstore {
         let index = self.index();
         let damaged = index.iter().filter_map(|(cid, entry)| match entry {
             Entry::Damaged { reason } => Some((*cid, self.state_error(cid, reason))),
-            Entry::Known(_) => None,
+            Entry::Known(_) | Entry::Copy { .. } => None,
         });
         damaged.collect()
     }
@@ -98,6 +110,10 @@ impl DiskBlockstore {
 
     fn block_path(&self, cid: &Cid) -> PathBuf {
         self.root.join("blocks").join(cid.to_string())
+    }
+
+    fn copy_path(&self, cid: &Cid) -> PathBuf {
+        self.root.join("copies").join(cid.to_string())
     }
 
     fn state_path(&self, cid: &Cid) -> PathBuf {
@@ -122,34 +138,40 @@ impl DiskBlockstore {
     }
 
     /// Reads and checks a block's bytes.
-    fn read(&self, cid: &Cid) -> Result<Vec<u8>, StoreError> {
-        let path = self.block_path(cid);
-        let bytes = match read_bounded(&path, MAX_BLOCK as u64) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                return Err(StoreError::Corrupt {
-                    cid: Box::new(*cid),
-                    path,
-                    reason: "longer than any block",
-                });
+    fn read(&self, cid: &Cid) -> Result<CheckedBlock, StoreError> {
+        read_checked(cid, self.block_path(cid))
+    }
+
+    /// Writes a copy beside its place and moves it there; the index is not held while the disk works.
+    fn write_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
+        let aside = self.root.join("tmp").join(format!("{number}.copy"));
+        fs::write(&aside, block.bytes()).map_err(at(&aside))?;
+        let path = self.copy_path(block.cid());
+        let mut index = self.index();
+        match index.get(block.cid()) {
+            // Stored meanwhile by someone who wants more of it than a copy.
+            Some(Entry::Known(_) | Entry::Damaged { .. }) => fs::remove_file(&aside).map_err(at(&aside)),
+            None | Some(Entry::Copy { .. }) => {
+                fs::rename(&aside, &path).map_err(at(&path))?;
+                let size = block.bytes().len() as u64;
+                index.insert(*block.cid(), Entry::Copy { size });
+                Ok(())
             }
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Corrupt {
-                    cid: Box::new(*cid),
-                    path,
-                    reason: "the file is gone",
-                });
-            }
-            Err(source) => return Err(StoreError::Io { path, source }),
-        };
-        if !block::matches(cid, &bytes) {
-            return Err(StoreError::Corrupt {
-                cid: Box::new(*cid),
-                path,
-                reason: "digest differs",
-            });
         }
-        Ok(bytes)
+    }
+
+    /// Makes a copy a block like any other: written again, synced, with a state.
+    fn promote(&self, index: &mut BTreeMap<Cid, Entry>, block: &CheckedBlock, pinned: bool) -> Result<(), StoreError> {
+        let state = State {
+            size: block.bytes().len() as u64,
+            visibility: Visibility::Public,
+            pinned,
+        };
+        self.write_state(block.cid(), &state)?;
+        self.write_block(block.cid(), block.bytes())?;
+        index.insert(*block.cid(), Entry::Known(state));
+        remove_unsynced(&self.copy_path(block.cid()))
     }
 
     fn update(&self, cid: &Cid, change: impl FnOnce(&mut State)) -> Result<(), StoreError> {
@@ -157,11 +179,20 @@ impl DiskBlockstore {
         let mut state = match index.get(cid) {
             None => return Err(StoreError::Missing { cid: *cid }),
             Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
+            Some(Entry::Copy { size }) => State {
+                size: *size,
+                visibility: Visibility::Public,
+                pinned: false,
+            },
             Some(Entry::Known(state)) => state.clone(),
         };
         let before = state.clone();
         change(&mut state);
         if state != before {
+            if matches!(index.get(cid), Some(Entry::Copy { .. })) {
+                let block = read_checked(cid, self.copy_path(cid))?;
+                return self.promote(&mut index, &block, state.pinned);
+            }
             self.write_state(cid, &state)?;
             index.insert(*cid, Entry::Known(state));
         }
@@ -179,6 +210,10 @@ impl Blockstore for DiskBlockstore {
                 admit_again(cid, Visibility::Private, visibility)?;
                 true
             }
+            Some(Entry::Copy { .. }) => {
+                admit_again(cid, Visibility::Public, visibility)?;
+                false
+            }
             Some(Entry::Known(state)) => {
                 admit_again(cid, state.visibility, visibility)?;
                 if self.read(cid).is_ok() {
@@ -195,32 +230,44 @@ impl Blockstore for DiskBlockstore {
         self.write_state(cid, &state)?;
         self.write_block(cid, bytes)?;
         index.insert(*cid, Entry::Known(state));
-        Ok(())
+        remove_unsynced(&self.copy_path(cid))
     }
 
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.index().get(cid) {
+    fn put_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
+        admit_size(block.bytes())?;
+        let cid = block.cid();
+        let here = self.index().get(cid).cloned();
+        match here {
+            None => self.write_copy(block),
+            Some(Entry::Copy { .. }) if read_checked(cid, self.copy_path(cid)).is_ok() => Ok(()),
+            Some(Entry::Copy { .. }) => self.write_copy(block),
+            Some(Entry::Known(_) | Entry::Damaged { .. }) => self.put_block(cid, block.bytes(), Visibility::Public),
+        }
+    }
+
+    fn get_checked(&self, cid: &Cid) -> Result<Option<CheckedBlock>, StoreError> {
+        let path = match self.index().get(cid) {
             None => return Ok(None),
             Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
-            Some(Entry::Known(_)) => {}
+            Some(Entry::Known(_)) => self.block_path(cid),
+            Some(Entry::Copy { .. }) => self.copy_path(cid),
+        };
+        match read_checked(cid, path) {
+            // Pinned between the look and the read: the bytes are in the other folder now.
+            Err(StoreError::Corrupt { .. }) if matches!(self.index().get(cid), Some(Entry::Known(_))) => {
+                self.read(cid).map(Some)
+            }
+            found => found.map(Some),
         }
-        self.read(cid).map(Some)
     }
 
     fn info(&self, cid: &Cid) -> Option<BlockInfo> {
-        match self.index().get(cid)? {
-            Entry::Known(state) => Some(info(cid, state)),
-            Entry::Damaged { .. } => None,
-        }
+        described(cid, self.index().get(cid)?)
     }
 
     fn list(&self) -> Vec<BlockInfo> {
         let index = self.index();
-        let known = index.iter().filter_map(|(cid, entry)| match entry {
-            Entry::Known(state) => Some(info(cid, state)),
-            Entry::Damaged { .. } => None,
-        });
-        known.collect()
+        index.iter().filter_map(|(cid, entry)| described(cid, entry)).collect()
     }
 
     fn set_pinned(&self, cid: &Cid, pinned: bool) -> Result<(), StoreError> {
@@ -231,7 +278,7 @@ impl Blockstore for DiskBlockstore {
     fn release(&self, cid: &Cid) -> Result<(), StoreError> {
         let mut index = self.index();
         if let Some(Entry::Damaged { .. }) = index.get(cid) {
-            let size = self.read(cid)?.len() as u64;
+            let size = self.read(cid)?.bytes().len() as u64;
             let state = State {
                 size,
                 visibility: Visibility::Public,
@@ -249,23 +296,48 @@ impl Blockstore for DiskBlockstore {
         let mut index = self.index();
         let unpinned: Vec<Cid> = index
             .iter()
-            .filter_map(|(cid, entry)| matches!(entry, Entry::Known(state) if !state.pinned).then_some(*cid))
+            .filter_map(|(cid, entry)| described(cid, entry).is_some_and(|info| !info.pinned).then_some(*cid))
             .collect();
         for cid in &unpinned {
-            remove(&self.block_path(cid))?;
-            remove(&self.state_path(cid))?;
+            if matches!(index.get(cid), Some(Entry::Copy { .. })) {
+                remove_unsynced(&self.copy_path(cid))?;
+            } else {
+                remove(&self.block_path(cid))?;
+                remove(&self.state_path(cid))?;
+            }
             index.remove(cid);
         }
         Ok(unpinned.len())
     }
 }
 
-fn info(cid: &Cid, state: &State) -> BlockInfo {
-    BlockInfo {
+/// Describes an entry; a damaged one says nothing of itself.
+fn described(cid: &Cid, entry: &Entry) -> Option<BlockInfo> {
+    let (size, visibility, pinned) = match entry {
+        Entry::Known(state) => (state.size, state.visibility, state.pinned),
+        Entry::Copy { size } => (*size, Visibility::Public, false),
+        Entry::Damaged { .. } => return None,
+    };
+    Some(BlockInfo {
         cid: *cid,
-        size: state.size,
-        visibility: state.visibility,
-        pinned: state.pinned,
+        size,
+        visibility,
+        pinned,
+    })
+}
+
+/// Reads a block's file and checks it against its name.
+fn read_checked(cid: &Cid, path: PathBuf) -> Result<CheckedBlock, StoreError> {
+    let corrupt = |path, reason| StoreError::Corrupt {
+        cid: Box::new(*cid),
+        path,
+        reason,
+    };
+    match read_bounded(&path, MAX_BLOCK as u64) {
+        Ok(Some(bytes)) => CheckedBlock::new(*cid, bytes.into()).ok_or_else(|| corrupt(path, "digest differs")),
+        Ok(None) => Err(corrupt(path, "longer than any block")),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Err(corrupt(path, "the file is gone")),
+        Err(source) => Err(StoreError::Io { path, source }),
     }
 }
 
@@ -363,6 +435,15 @@ fn scan(root: &Path) -> Result<BTreeMap<Cid, Entry>, StoreError> {
             remove(&path)?;
         }
     }
+    for (cid, path) in named_files(&root.join("copies"))? {
+        if index.contains_key(&cid) {
+            // Pinned just before a crash: the synced file counts.
+            remove_unsynced(&path)?;
+        } else {
+            let size = fs::metadata(&path).map_err(at(&path))?.len();
+            index.insert(cid, Entry::Copy { size });
+        }
+    }
     Ok(index)
 }
 
@@ -427,8 +508,10 @@ fn decode_state(cid: &Cid, bytes: &[u8]) -> Result<State, &'static str> {
 
 /// Reads a file of at most `limit` bytes; `None` when it is longer.
 fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    let expected = file.metadata()?.len().min(limit) as usize;
+    let mut bytes = Vec::with_capacity(expected + 1);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
@@ -453,6 +536,17 @@ fn remove(path: &Path) -> Result<(), StoreError> {
             path: path.to_owned(),
             source,
         }),
+    }
+}
+
+/// Deletes a file that may be there again after a power cut.
+fn remove_unsynced(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 

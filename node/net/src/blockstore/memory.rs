@@ -5,12 +5,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use cid::Cid;
 
-use super::{BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again};
+use super::{BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again, admit_size};
+use crate::block::CheckedBlock;
 
 struct Entry {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     visibility: Visibility,
     pinned: bool,
 }
@@ -27,6 +29,21 @@ impl MemoryBlockstore {
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Cid, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn keep(&self, cid: &Cid, visibility: Visibility, bytes: impl FnOnce() -> Bytes) -> Result<(), StoreError> {
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get(cid) {
+            return admit_again(cid, entry.visibility, visibility);
+        }
+        let bytes = bytes();
+        let entry = Entry {
+            bytes,
+            visibility,
+            pinned: false,
+        };
+        entries.insert(*cid, entry);
+        Ok(())
+    }
 }
 
 fn info(cid: &Cid, entry: &Entry) -> BlockInfo {
@@ -41,23 +58,17 @@ fn info(cid: &Cid, entry: &Entry) -> BlockInfo {
 impl Blockstore for MemoryBlockstore {
     fn put_block(&self, cid: &Cid, bytes: &[u8], visibility: Visibility) -> Result<(), StoreError> {
         admit(cid, bytes)?;
-        let mut entries = self.entries();
-        if let Some(entry) = entries.get(cid) {
-            return admit_again(cid, entry.visibility, visibility);
-        }
-        entries.insert(
-            *cid,
-            Entry {
-                bytes: bytes.to_vec(),
-                visibility,
-                pinned: false,
-            },
-        );
-        Ok(())
+        self.keep(cid, visibility, || Bytes::copy_from_slice(bytes))
     }
 
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.entries().get(cid).map(|entry| entry.bytes.clone()))
+    fn put_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
+        admit_size(block.bytes())?;
+        self.keep(block.cid(), Visibility::Public, || block.bytes().clone())
+    }
+
+    fn get_checked(&self, cid: &Cid) -> Result<Option<CheckedBlock>, StoreError> {
+        let found = self.entries().get(cid).map(|entry| entry.bytes.clone());
+        Ok(found.map(|bytes| CheckedBlock::stored(*cid, bytes)))
     }
 
     fn info(&self, cid: &Cid) -> Option<BlockInfo> {

@@ -14,7 +14,7 @@ pub use cid::Cid;
 pub use disk::DiskBlockstore;
 pub use memory::MemoryBlockstore;
 
-use crate::block::{self, MAX_BLOCK};
+use crate::block::{self, CheckedBlock, MAX_BLOCK};
 
 /// Who may see a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,26 @@ pub trait Blockstore: Send + Sync + 'static {
     /// (what peers may have fetched cannot be sealed again).
     fn put_block(&self, cid: &Cid, bytes: &[u8], visibility: Visibility) -> Result<(), StoreError>;
 
+    /// Keeps a copy of a public block that others have as well: unpinned, and not safe from a power cut, which
+    /// costs no more than fetching it again. A block that is here already is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when it is here and private; [`StoreError::TooLarge`].
+    fn put_copy(&self, block: &CheckedBlock) -> Result<(), StoreError>;
+
     /// Reads a block, checked against its name; `None` when it is not here.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] naming the file when what is stored is not what the name says.
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError>;
+    fn get_checked(&self, cid: &Cid) -> Result<Option<CheckedBlock>, StoreError>;
+
+    /// As [`Blockstore::get_checked`], the bytes alone.
+    ///
+    /// # Errors
+    /// As [`Blockstore::get_checked`].
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.get_checked(cid)?.map(|block| block.into_bytes().into()))
+    }
 
     /// Describes a block without reading it.
     fn info(&self, cid: &Cid) -> Option<BlockInfo>;
@@ -111,11 +126,11 @@ impl PublicBlocks {
     }
 
     /// Reads a public block. A missing, private or damaged block all look the same: `None`.
-    pub fn get(&self, cid: &Cid) -> Option<Vec<u8>> {
+    pub fn get(&self, cid: &Cid) -> Option<CheckedBlock> {
         if !self.has(cid) {
             return None;
         }
-        match self.0.get(cid) {
+        match self.0.get_checked(cid) {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%cid, %error, "a stored block is damaged and is not served");
@@ -162,9 +177,7 @@ pub enum StoreError {
 
 /// Checks what every store checks before it accepts a block.
 fn admit(cid: &Cid, bytes: &[u8]) -> Result<(), StoreError> {
-    if bytes.len() > MAX_BLOCK {
-        return Err(StoreError::TooLarge { size: bytes.len() });
-    }
+    admit_size(bytes)?;
     if !block::is_supported(cid) {
         return Err(StoreError::Unsupported { cid: *cid });
     }
@@ -174,6 +187,13 @@ fn admit(cid: &Cid, bytes: &[u8]) -> Result<(), StoreError> {
             expected: Box::new(*cid),
             got: Box::new(got),
         });
+    }
+    Ok(())
+}
+
+fn admit_size(bytes: &[u8]) -> Result<(), StoreError> {
+    if bytes.len() > MAX_BLOCK {
+        return Err(StoreError::TooLarge { size: bytes.len() });
     }
     Ok(())
 }

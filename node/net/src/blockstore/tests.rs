@@ -111,7 +111,7 @@ fn the_public_view_has_no_private_block() {
         assert!(!view.has(&cid) && view.get(&cid).is_none());
         store.release(&cid).unwrap();
         assert!(view.has(&cid));
-        assert_eq!(view.get(&cid).as_deref(), Some(&b"hold-out"[..]));
+        assert_eq!(view.get(&cid).unwrap().bytes(), &b"hold-out"[..]);
     }
 }
 
@@ -251,4 +251,71 @@ fn two_openings_and_foreign_folders_are_refused() {
         Err(StoreError::Format { .. })
     ));
     assert!(foreign.path().join("tmp/thesis").exists());
+}
+
+fn checked(bytes: &'static [u8]) -> CheckedBlock {
+    CheckedBlock::new(cid_of(bytes), bytes.into()).unwrap()
+}
+
+#[test]
+fn a_copy_is_public_and_unpinned_until_someone_wants_more_of_it() {
+    on_both(|store| {
+        let copy = checked(b"shard");
+        let cid = *copy.cid();
+        store.put_copy(&copy).unwrap();
+        store.put_copy(&copy).unwrap();
+        let info = store.info(&cid).unwrap();
+        assert_eq!(
+            (info.size, info.visibility, info.pinned),
+            (5, Visibility::Public, false)
+        );
+        assert_eq!(store.get(&cid).unwrap().as_deref(), Some(&b"shard"[..]));
+        assert!(matches!(
+            store.put(b"shard", Visibility::Private),
+            Err(StoreError::AlreadyPublic { .. })
+        ));
+        store.set_pinned(&cid, true).unwrap();
+        assert_eq!(store.delete_unpinned().unwrap(), 0);
+        store.set_pinned(&cid, false).unwrap();
+        assert_eq!(store.delete_unpinned().unwrap(), 1);
+        store.put_copy(&copy).unwrap();
+        assert_eq!(store.delete_unpinned().unwrap(), 1);
+        assert!(!store.has(&cid));
+    });
+}
+
+#[test]
+fn a_copy_does_not_publish_what_is_sealed() {
+    on_both(|store| {
+        let cid = store.put(b"hold-out", Visibility::Private).unwrap();
+        let error = store.put_copy(&checked(b"hold-out")).unwrap_err();
+        assert!(matches!(error, StoreError::Sealed { .. }));
+        assert_eq!(store.info(&cid).unwrap().visibility, Visibility::Private);
+    });
+}
+
+#[test]
+fn copies_survive_a_restart_and_damaged_ones_are_found_and_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, torn, pinned) = (checked(b"kept"), checked(b"torn"), checked(b"pinned"));
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    for block in [&kept, &torn, &pinned] {
+        store.put_copy(block).unwrap();
+    }
+    store.set_pinned(pinned.cid(), true).unwrap();
+    drop(store);
+    let copy = |block: &CheckedBlock| folder.path().join("copies").join(block.cid().to_string());
+    assert!(!copy(&pinned).exists(), "pinning moves it among the synced blocks");
+    fs::write(copy(&torn), b"").unwrap();
+    // A crash between pinning and clearing up.
+    fs::write(copy(&pinned), b"pinned").unwrap();
+
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    assert!(!copy(&pinned).exists());
+    assert_eq!(store.get(kept.cid()).unwrap().as_deref(), Some(&b"kept"[..]));
+    assert_eq!(store.get(pinned.cid()).unwrap().as_deref(), Some(&b"pinned"[..]));
+    assert!(store.info(pinned.cid()).unwrap().pinned);
+    assert!(matches!(store.get(torn.cid()), Err(StoreError::Corrupt { .. })));
+    store.put_copy(&torn).unwrap();
+    assert_eq!(store.get(torn.cid()).unwrap().as_deref(), Some(&b"torn"[..]));
 }

@@ -139,7 +139,7 @@ async fn read(stream: &mut Stream) -> Option<Message> {
     }
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await.ok()?;
-    decode(&bytes).ok()
+    decode(bytes.into()).ok()
 }
 
 pub fn wants(cids: impl IntoIterator<Item = Cid>, want_type: WantType) -> Message {
@@ -160,7 +160,7 @@ pub fn wants(cids: impl IntoIterator<Item = Cid>, want_type: WantType) -> Messag
 pub fn block(data: &[u8]) -> Message {
     let block = Block {
         prefix: vec![1, 0x55, 0x12, 32],
-        data: data.to_vec(),
+        data: data.to_vec().into(),
     };
     Message {
         payload: vec![block],
