@@ -43,7 +43,7 @@ fn leaves_nothing(dir: &Path, c: &mut Command, code: i32, words: &[&str]) {
 
 #[test]
 fn every_command_has_help() {
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 36] = [
         &[],
         &["demo"],
         &["devnet"],
@@ -56,6 +56,25 @@ fn every_command_has_help() {
         &["model", "import"],
         &["model", "show"],
         &["model", "eval"],
+        &["deploy"],
+        &["bounty"],
+        &["bounty", "post"],
+        &["bounty", "list"],
+        &["bounty", "show"],
+        &["bounty", "reveal"],
+        &["bounty", "attest"],
+        &["bounty", "cancel"],
+        &["bounty", "finalize"],
+        &["bounty", "timeout"],
+        &["bounty", "withdraw"],
+        &["bounty", "open"],
+        &["hunt"],
+        &["hunt", "commit"],
+        &["hunt", "prove"],
+        &["hunt", "claim"],
+        &["hunt", "status"],
+        &["hunt", "withdraw"],
+        &["hunt", "run"],
         &["verify"],
         &["backup"],
         &["restore"],

@@ -32,6 +32,9 @@ pub struct Deployment {
     pub srs_id: B256,
     /// Whether that SRS is a development one.
     pub development: bool,
+    /// The factory that made them, when their addresses follow from their code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factory: Option<Address>,
     /// By contract name.
     pub contracts: BTreeMap<String, Deployed>,
 }

@@ -3,7 +3,7 @@
 use super::client::{Chain, Sent};
 use super::deployment::Deployment;
 use super::errors::{explain, explain_call};
-use super::states::Phase;
+use super::states::{EntryState, Mode, Phase};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::Filter;
@@ -151,10 +151,38 @@ impl Market {
         Ok((end != 0).then_some((start, end)))
     }
 
+    /// Prizes, largest first.
+    pub async fn prizes(&self, id: u64) -> Result<Vec<U256>> {
+        let prizes = self
+            .market
+            .prizesOf(U256::from(id))
+            .call()
+            .await
+            .map_err(explain_call)?;
+        Ok(prizes.into_iter().map(U256::from).collect())
+    }
+
+    /// Whether a round of Claim ran out with a prize unclaimed: `lapse` comes before anything else.
+    pub async fn missed(&self, id: u64) -> Result<bool> {
+        let Some((_, end)) = self.round(id).await? else {
+            return Ok(false);
+        };
+        let board = self.board(id).await?;
+        let pending = board
+            .iter()
+            .any(|r| r.prize != u8::MAX && r.state == EntryState::Ranked as u8);
+        Ok(pending && self.chain.now().await? >= end)
+    }
+
     /// Wei that this account may withdraw.
     pub async fn owed(&self) -> Result<U256> {
+        self.owed_to(self.chain.account()).await
+    }
+
+    /// Wei that an account may withdraw.
+    pub async fn owed_to(&self, account: Address) -> Result<U256> {
         self.market
-            .owedTo(Address::ZERO, self.chain.account())
+            .owedTo(Address::ZERO, account)
             .call()
             .await
             .map_err(explain_call)
@@ -228,6 +256,21 @@ impl Market {
         for id in 1..=self.count().await? {
             let b = self.bounty(id).await?;
             if b.owner == owner && b.holdout == holdout {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Open bounties of `owner` on exactly these shards that are not settled.
+    pub async fn find_open(&self, owner: Address, digests: &[[u8; 32]]) -> Result<Option<u64>> {
+        for id in 1..=self.count().await? {
+            let b = self.bounty(id).await?;
+            if b.owner != owner || b.mode != Mode::Open as u8 || Phase::read(b.settled)? != Phase::None {
+                continue;
+            }
+            let shards = self.shards(id).await?;
+            if shards.iter().map(|(_, d)| d).eq(digests) {
                 return Ok(Some(id));
             }
         }

@@ -9,7 +9,7 @@
 //! | [`fees`] | what a transaction offers per gas |
 //! | [`errors`] | what a chain refuses, in words |
 //! | [`deployment`] | which contracts, where, with which code; checked before they are used |
-//! | [`deploy`] | puts the contracts on a development chain |
+//! | [`deploy`] | puts the contracts on a chain, at the same addresses everywhere |
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
 //! | [`market`] | bounties, entries, boards and claims, read and written |
 //! | [`states`] | the market's enumerations |

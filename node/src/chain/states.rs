@@ -11,7 +11,8 @@ macro_rules! numbered {
         pub enum $name { $($variant),* }
 
         impl $name {
-            const ALL: &[Self] = &[$(Self::$variant),*];
+            /// Every one, in the chain's order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// Reads the chain's number.
             ///

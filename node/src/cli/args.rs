@@ -39,6 +39,15 @@ pub enum Command {
     Dataset(DatasetArgs),
     /// Turn trained networks into integer models, and evaluate them.
     Model(ModelArgs),
+    /// Put the contracts on a chain, at the same addresses everywhere; run again, it does nothing.
+    #[command(
+        after_help = "Example:\n  zkaggle deploy --rpc-url http://127.0.0.1:8545 --dev-account 0 --out deployment.json"
+    )]
+    Deploy(super::deploy::DeployArgs),
+    /// Post bounties and see them through; look at bounties.
+    Bounty(super::bounty::BountyArgs),
+    /// Enter bounties, prove, claim.
+    Hunt(super::hunt::HuntArgs),
     /// Check a proof from its file and the keys folder alone.
     #[command(after_help = "Example:\n  zkaggle verify story/proofs/release-hunter-1.proof --keys story/keys")]
     Verify(VerifyArgs),
@@ -80,7 +89,7 @@ pub struct DevnetArgs {
 }
 
 /// Where the password comes from: never from the command line or the environment itself.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct PasswordArgs {
     /// File whose first line is the password.
     #[arg(long, value_name = "FILE", env = "ZKAGGLE_PASSWORD_FILE")]

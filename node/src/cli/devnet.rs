@@ -27,7 +27,9 @@ pub async fn run(args: DevnetArgs, out: Output) -> Result<()> {
     let address = listener.local_addr()?;
     let signer = net.accounts().first().context("the chain has no accounts")?.signer();
     let chain = Chain::connect(net.client(), signer, None).await?;
-    let (deployment, _) = deploy::deploy(&chain, &SrsPoints::development()).await?;
+    let deployment = deploy::deploy(&chain, &SrsPoints::development(), None)
+        .await?
+        .deployment;
     if let Some(path) = &args.deployment {
         crate::files::write_atomic(path, deployment.to_json()?.as_bytes())?;
     }

@@ -3,14 +3,18 @@
 mod args;
 mod backup;
 mod bench;
+mod bounty;
 mod connect;
 mod daemon;
 mod dataset;
 mod demo;
+mod deploy;
 mod devnet;
+mod hunt;
 mod init;
 mod model;
 mod output;
+mod show;
 pub mod verify;
 
 pub use args::Cli;
@@ -38,6 +42,9 @@ pub fn run(cli: Cli) -> Result<()> {
             Command::Daemon(a) => daemon::run(a, out).await,
             Command::Dataset(a) => dataset::run(a, out).await,
             Command::Model(a) => model::run(a, out),
+            Command::Deploy(a) => deploy::run(a, out).await,
+            Command::Bounty(a) => bounty::run(a, out).await,
+            Command::Hunt(a) => hunt::run(a, out).await,
             Command::Verify(a) => verify::run(a, out).await,
             Command::Backup(a) => backup::backup(a, out),
             Command::Restore(a) => backup::restore(a, out),

@@ -93,8 +93,8 @@ impl Stage {
         let deployment = report
             .step("deploy the contracts", None, async {
                 let srs = SrsPoints::development();
-                let (d, gas) = deploy::deploy(&faucet, &srs).await?;
-                Ok((d, Cost::gas(gas)))
+                let done = deploy::deploy(&faucet, &srs, None).await?;
+                Ok((done.deployment, Cost::gas(done.gas)))
             })
             .await?;
         Ok(Self {

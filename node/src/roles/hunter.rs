@@ -1,13 +1,13 @@
 //! The hunter: enters every bounty its model fits, proves what it scores, and claims.
 
 use super::Tick;
+use super::preflight::{Preflight, preflight};
 use super::services::Services;
 use crate::chain::market::word;
 use crate::chain::states::{EntryState, Phase};
 use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
-use crate::prover::Prover;
 use crate::store::{MemoryStore, Scope, Store};
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail, ensure};
@@ -23,7 +23,6 @@ use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::cid::cid_of_digest;
 use zkaggle_graph::field::{Fr, from_be_bytes};
-use zkaggle_graph::graph::Graph;
 use zkaggle_graph::ids::{self, JubPoint};
 use zkaggle_graph::model::ModelFile;
 
@@ -202,6 +201,89 @@ impl Hunter {
         }
     }
 
+    // ------------------------------------------------------------ by hand
+
+    /// What speaks for and against entering a bounty with this hunter's model; nothing is sent.
+    ///
+    /// # Errors
+    /// Usage without a model, or that something cannot be looked at.
+    pub async fn look(&self, id: u64) -> Result<Preflight> {
+        let path = self
+            .model
+            .as_deref()
+            .ok_or_else(|| Failure::usage("which model? give --model"))?;
+        let model = ModelFile::read(path).with_context(|| format!("model file {}", path.display()))?;
+        let b = self.services.market.bounty(id).await?;
+        preflight(&self.services, id, &b, &model.graph, self.max_memory).await
+    }
+
+    /// Enters one bounty now.
+    ///
+    /// # Errors
+    /// Refused when the slot is taken or the preflight speaks against it.
+    pub async fn commit_now(&mut self, id: u64) -> Result<Preflight> {
+        let market = self.services.market.clone();
+        let b = market.bounty(id).await?;
+        if market.entry(id, market.chain().account(), SLOT).await?.is_some() {
+            return Err(Failure::refused(format!(
+                "this account has entered bounty {id} already"
+            )));
+        }
+        let looked = self.look(id).await?;
+        looked.verdict()?;
+        self.unfit.remove(&id);
+        self.enter(id, &b).await?;
+        Ok(looked)
+    }
+
+    /// Proves what is left to prove of this account's entry.
+    ///
+    /// # Errors
+    /// Refused outside Prove and for an entry that is scored.
+    pub async fn prove_now(&self, id: u64) -> Result<()> {
+        let (b, entry) = self.own(id, Phase::Prove).await?;
+        match EntryState::read(entry.state)? {
+            EntryState::Committed => self.prove(id, &b, &entry).await.map(|_| ()),
+            other => Err(Failure::refused(format!(
+                "the entry is {other:?}: nothing is left to prove"
+            ))),
+        }
+    }
+
+    /// Claims the prize of this account's entry.
+    ///
+    /// # Errors
+    /// Refused while there is nothing to claim, with the reason.
+    pub async fn claim_now(&self, id: u64) -> Result<()> {
+        let (b, entry) = self.own(id, Phase::Claim).await?;
+        let state = EntryState::read(entry.state)?;
+        if state == EntryState::Ranked && self.claim(id, &b, &entry).await? == Tick::Worked {
+            return Ok(());
+        }
+        Err(Failure::refused(match state {
+            EntryState::Ranked => "the entry is ranked, but holds no prize that can be claimed now: its rank is a reserve, its round has not begun or lies too shallow".to_owned(),
+            other => format!("the entry is {other:?}: there is nothing to claim"),
+        }))
+    }
+
+    /// This account's entry in a bounty that must be in `phase`.
+    async fn own(&self, id: u64, phase: Phase) -> Result<(Bounty, Entry)> {
+        let market = &self.services.market;
+        let b = market.bounty(id).await?;
+        let me = market.chain().account();
+        let entry = market
+            .entry(id, me, SLOT)
+            .await?
+            .ok_or_else(|| Failure::not_found(format!("account {me} has not entered bounty {id}")))?;
+        let now = market.phase(id).await?;
+        if now != phase {
+            return Err(Failure::refused(format!(
+                "bounty {id} is in {now:?}, this is done in {phase:?}"
+            )));
+        }
+        Ok((b, entry))
+    }
+
     async fn transact(&self, name: &str, tx: impl Future<Output = Result<crate::chain::Sent>>) -> Result<Tick> {
         self.services
             .report
@@ -219,7 +301,8 @@ impl Hunter {
         };
         let model = ModelFile::read(&path).with_context(|| format!("model file {}", path.display()))?;
         let graph = &model.graph;
-        if let Err(reason) = self.fits(id, b, graph).await {
+        let looked = preflight(&self.services, id, b, graph, self.max_memory).await?;
+        if let Err(reason) = looked.verdict() {
             self.unfit.insert(id);
             self.services
                 .report
@@ -229,7 +312,6 @@ impl Hunter {
         }
         let s = &self.services;
         let key = s.prover.score_key(graph).await?;
-        Prover::check_development(key.development, s.market.chain().chain_id())?;
         let entry = s.entry(id, SLOT, key.vk_id);
         let blind = s.blind(id, SLOT);
         let c = commit::model(graph, &model.weights, &blind);
@@ -263,39 +345,6 @@ impl Hunter {
             })
             .await?;
         Ok(Tick::Worked)
-    }
-
-    /// Whether a model of this graph can be entered: preflight before the stake.
-    async fn fits(&self, id: u64, b: &Bounty, graph: &Graph) -> Result<()> {
-        let s = &self.services;
-        ensure!(
-            b.schemaId.0 == graph.schema().id(),
-            "its records have another schema than the model's"
-        );
-        if let Some(limit) = self.max_memory {
-            within(limit, graph)?;
-        }
-        for (length, _) in s.market.shards(id).await? {
-            let n = length as usize / graph.schema().record_bytes();
-            ensure!(
-                n <= graph.samples(),
-                "a shard has {n} records, the model proves at most {}",
-                graph.samples()
-            );
-        }
-        let key = s.prover.score_key(graph).await?;
-        ensure!(
-            s.market.score_keys(id).await?.contains(&key.vk_id),
-            "it does not accept the model's key {}",
-            key.vk_id
-        );
-        let balance = s.market.chain().balance().await?;
-        ensure!(
-            balance > U256::from(b.stake),
-            "the account holds {balance} wei, the stake is {}",
-            b.stake
-        );
-        Ok(())
     }
 
     // ------------------------------------------------------------------ prove
@@ -499,16 +548,6 @@ impl Hunter {
     }
 }
 
-/// Whether an accuracy proof of `graph` is estimated to fit into `limit`.
-fn within(limit: ByteSize, graph: &Graph) -> Result<()> {
-    let needed = ByteSize(zkaggle_circuits::accuracy::cost(graph)?.memory);
-    ensure!(
-        needed <= limit,
-        "proving it takes about {needed} of memory, prover.max_memory is {limit}"
-    );
-    Ok(())
-}
-
 /// Name of an entry's record.
 pub fn record_name(bounty: u64, slot: u8) -> String {
     format!("entry-{bounty}-{slot}")
@@ -523,30 +562,4 @@ fn reusable(path: &std::path::Path, statement: &Statement) -> Option<Vec<u8>> {
 fn element(v: U256) -> Result<Fr> {
     from_be_bytes(&v.to_be_bytes())
         .map_err(|e| Failure::refused(format!("the bounty's encryption key is malformed: {e}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::demo::assets;
-    use crate::import::{self, ModelImport};
-
-    #[test]
-    fn a_proof_must_fit_into_the_memory() {
-        let model = import::model(&ModelImport {
-            onnx: assets::MODEL,
-            schema: assets::schema(),
-            calibration: assets::TRAIN,
-            samples: 360,
-        })
-        .unwrap();
-        let graph = &model.file.graph;
-        let needed = zkaggle_circuits::accuracy::cost(graph).unwrap().memory;
-        within(ByteSize(needed), graph).unwrap();
-        let e = within(ByteSize(needed - 1), graph).unwrap_err().to_string();
-        assert!(e.contains("prover.max_memory"), "{e}");
-        // The defaults must let the model that ships with the program in.
-        let config = zkaggle_config::Loader::new().unwrap().finish().unwrap();
-        within(config.prover.max_memory, graph).unwrap();
-    }
 }

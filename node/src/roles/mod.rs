@@ -11,6 +11,7 @@
 //! | [`hunter`] | every bounty its model fits | commits, fetches and checks the data, proves, claims |
 
 pub mod hunter;
+pub mod preflight;
 pub mod provider;
 pub mod services;
 

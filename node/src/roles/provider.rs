@@ -6,6 +6,7 @@ use crate::bounty_file::{BountyFile, Mode};
 use crate::chain::keys::ensure_registered;
 use crate::chain::market::{Claim, word};
 use crate::chain::states::{self, EntryState, Phase};
+use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
 use crate::prover::Prover;
@@ -122,6 +123,98 @@ impl Provider {
         self.services.holdout_salt(&self.file.label)
     }
 
+    // ------------------------------------------------------------ by hand
+
+    /// The bounty as it stands on chain, if it was posted: sealed ones are known by their hold-out's
+    /// commitment, open ones by their shards.
+    async fn locate(&self, dataset: &Dataset) -> Result<Option<u64>> {
+        let market = &self.services.market;
+        let digests = dataset.manifest().digests();
+        let owner = market.chain().account();
+        match self.file.mode {
+            Mode::Sealed => {
+                let holdout = ids::holdout(self.salt(), &digests);
+                market.find_posted(owner, holdout.into()).await
+            }
+            Mode::Open => market.find_open(owner, &digests).await,
+        }
+    }
+
+    /// Posts the bounty unless it is posted already; its number.
+    pub async fn post_now(&mut self) -> Result<u64> {
+        let dataset = self.dataset().await?;
+        self.post(&dataset).await?;
+        self.id.context("the bounty has no number")
+    }
+
+    /// Reveals the hold-out.
+    ///
+    /// # Errors
+    /// Refused outside Reveal.
+    pub async fn reveal_now(&mut self) -> Result<u64> {
+        let (id, b, dataset) = self.posted(Phase::Reveal).await?;
+        if !self.reveal_open(&b).await? {
+            return Err(Failure::refused(format!(
+                "the finality gap after Commit has not passed; Reveal opens at {} (unix seconds)",
+                b.windows.commitEnd.to::<u64>() + u64::from(b.windows.gap)
+            )));
+        }
+        self.reveal(id, &dataset).await?;
+        Ok(id)
+    }
+
+    /// Has every shard's CID proof verified on chain and fixes the dataset.
+    ///
+    /// # Errors
+    /// Refused outside Attest.
+    pub async fn attest_now(&mut self) -> Result<u64> {
+        let (id, b, dataset) = self.posted(Phase::Attest).await?;
+        self.attest(id, &b, &dataset).await?;
+        Ok(id)
+    }
+
+    /// Opens the claims that are on chain and not opened yet; every report on this disk.
+    pub async fn open_now(&mut self) -> Result<(u64, Vec<Opened>)> {
+        let dataset = self.dataset().await?;
+        let id = self.number(&dataset).await?;
+        self.open_claims(id, &dataset).await?;
+        let mut out = vec![];
+        for claim in self.services.market.claims(id).await? {
+            let path = self.services.dir.opened().join(stem(id, &claim) + ".json");
+            if path.exists() {
+                let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+                out.push(serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?);
+            }
+        }
+        Ok((id, out))
+    }
+
+    async fn number(&mut self, dataset: &Dataset) -> Result<u64> {
+        let found = self.locate(dataset).await?;
+        let id = found.ok_or_else(|| {
+            Failure::not_found(format!(
+                "no bounty of this account has the label {:?} and this dataset; `bounty post` comes first",
+                self.file.label
+            ))
+        })?;
+        self.id = Some(id);
+        Ok(id)
+    }
+
+    /// The posted bounty, which must be in `phase`.
+    async fn posted(&mut self, phase: Phase) -> Result<(u64, Bounty, Dataset)> {
+        let dataset = self.dataset().await?;
+        let id = self.number(&dataset).await?;
+        let b = self.services.market.bounty(id).await?;
+        let now = self.services.market.phase(id).await?;
+        if now != phase {
+            return Err(Failure::refused(format!(
+                "bounty {id} is in {now:?}, this is done in {phase:?}"
+            )));
+        }
+        Ok((id, b, dataset))
+    }
+
     // ------------------------------------------------------------------- post
 
     async fn post(&mut self, dataset: &Dataset) -> Result<()> {
@@ -133,7 +226,7 @@ impl Provider {
         } else {
             [0; 32]
         };
-        if sealed && let Some(id) = s.market.find_posted(s.market.chain().account(), holdout.into()).await? {
+        if let Some(id) = self.locate(dataset).await? {
             s.report
                 .note(format!(
                     "bounty {id} is already posted under the label {:?}",
@@ -225,12 +318,12 @@ impl Provider {
         let wei = |w: &zkaggle_config::units::Wei| {
             u128::from(*w)
                 .try_into()
-                .map_err(|_| crate::failure::Failure::usage("an amount exceeds 2^96 wei"))
+                .map_err(|_| Failure::usage("an amount exceeds 2^96 wei"))
         };
         let seconds = |s: &zkaggle_config::units::Seconds| -> Result<u32> {
             u64::from(*s)
                 .try_into()
-                .map_err(|_| crate::failure::Failure::usage("a window exceeds 2^32 seconds"))
+                .map_err(|_| Failure::usage("a window exceeds 2^32 seconds"))
         };
         Ok(Params {
             mode: if sealed {
@@ -389,7 +482,7 @@ impl Provider {
         let deep = s.market.chain().deep().await?.number;
         for claim in s.market.claims(id).await?.into_iter().filter(|c| c.block <= deep) {
             let name = (claim.hunter, claim.slot);
-            let stem = format!("bounty-{id}-{}-{}", claim.hunter, claim.slot);
+            let stem = stem(id, &claim);
             if self.opened.contains(&name) || s.dir.opened().join(format!("{stem}.json")).exists() {
                 self.opened.insert(name);
                 continue;
@@ -511,6 +604,11 @@ impl Provider {
         }
         Ok(Tick::Worked)
     }
+}
+
+/// Name of what a claim was opened to, without its ending.
+fn stem(id: u64, claim: &Claim) -> String {
+    format!("bounty-{id}-{}-{}", claim.hunter, claim.slot)
 }
 
 /// Bytes of the longest shard: the dataset key covers all of them.

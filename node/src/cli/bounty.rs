@@ -1,0 +1,282 @@
+//! `zkaggle bounty`: the provider's side of the market, and what anyone may look at.
+
+use super::connect::{self, MarketArgs, NodeArgs};
+use super::output::Output;
+use super::show;
+use crate::bounty_file::BountyFile;
+use crate::chain::Sent;
+use crate::chain::states::Phase;
+use crate::failure::Failure;
+use crate::roles::provider::Provider;
+use alloy::primitives::Address;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct BountyArgs {
+    #[command(subcommand)]
+    pub command: BountyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BountyCommand {
+    /// Prove the data's CIDs, register the keys, and post the bounty of a file.
+    ///
+    /// Prizes and bond are escrowed. Posting the same file again finds the bounty and sends nothing.
+    #[command(after_help = "Example:\n  zkaggle bounty post bounty.toml --dir ~/.zkaggle --deployment deployment.json")]
+    Post(FileArgs),
+    /// List the bounties of a market.
+    #[command(
+        after_help = "Example:\n  zkaggle bounty list --rpc-url http://127.0.0.1:8545 --deployment deployment.json --phase commit"
+    )]
+    List(ListArgs),
+    /// Show one bounty: phase, deadlines, board, claims.
+    #[command(
+        after_help = "Example:\n  zkaggle bounty show 1 --rpc-url http://127.0.0.1:8545 --deployment deployment.json"
+    )]
+    Show(IdArgs),
+    /// Reveal the hold-out: its digests on chain, its blocks to every peer. Revealed data is public for ever.
+    #[command(after_help = "Example:\n  zkaggle bounty reveal bounty.toml --dir ~/.zkaggle")]
+    Reveal(FileArgs),
+    /// Have the CID proofs verified on chain, which fixes the dataset and starts Prove.
+    #[command(after_help = "Example:\n  zkaggle bounty attest bounty.toml --dir ~/.zkaggle")]
+    Attest(FileArgs),
+    /// Withdraw a bounty during Commit. With entries, the bond is lost.
+    #[command(after_help = "Example:\n  zkaggle bounty cancel 1 --dir ~/.zkaggle --most-entrants 0")]
+    Cancel(CancelArgs),
+    /// Close a bounty whose prizes are paid or whose ranks are exhausted; ends a missed round first.
+    #[command(after_help = "Example:\n  zkaggle bounty finalize 1 --dir ~/.zkaggle")]
+    Finalize(IdArgs),
+    /// Settle a bounty whose owner missed a deadline.
+    #[command(after_help = "Example:\n  zkaggle bounty timeout 1 --dir ~/.zkaggle")]
+    Timeout(IdArgs),
+    /// Withdraw what the market owes the account.
+    #[command(after_help = "Example:\n  zkaggle bounty withdraw --dir ~/.zkaggle")]
+    Withdraw(MarketArgs),
+    /// Decrypt the claims of a bounty and evaluate the models again.
+    #[command(after_help = "Example:\n  zkaggle bounty open bounty.toml --dir ~/.zkaggle")]
+    Open(FileArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FileArgs {
+    /// The bounty file, as it was posted.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct IdArgs {
+    /// The bounty's number.
+    pub id: u64,
+    #[command(flatten)]
+    pub market: MarketArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only bounties in this phase.
+    #[arg(long, value_name = "PHASE", value_parser = phase)]
+    pub phase: Option<Phase>,
+    /// Only bounties of this account.
+    #[arg(long, value_name = "ADDRESS")]
+    pub owner: Option<Address>,
+    #[command(flatten)]
+    pub market: MarketArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The bounty's number.
+    pub id: u64,
+    /// Refuse when more entries than these are in: each costs a share of the bond, and more may come in
+    /// while the transaction waits.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub most_entrants: u32,
+    #[command(flatten)]
+    pub market: MarketArgs,
+}
+
+fn phase(text: &str) -> Result<Phase, String> {
+    let known: Vec<String> = Phase::ALL.iter().map(|p| format!("{p:?}").to_lowercase()).collect();
+    match known.iter().position(|k| *k == text.to_lowercase()) {
+        Some(i) => Phase::ALL.get(i).copied().ok_or_else(String::new),
+        None => Err(format!("one of {}", known.get(1..).unwrap_or_default().join(", "))),
+    }
+}
+
+pub async fn run(args: BountyArgs, out: Output) -> Result<()> {
+    match args.command {
+        BountyCommand::Post(a) => post(a, out).await,
+        BountyCommand::List(a) => list(a, out).await,
+        BountyCommand::Show(a) => {
+            let market = connect::reader(&a.market).await?;
+            let seen = show::Bounty::read(&market, a.id).await?;
+            out.print(&seen, &seen.text())
+        }
+        BountyCommand::Reveal(a) => {
+            let (mut p, end) = provider(&a).await?;
+            let done = p.reveal_now().await;
+            end.await;
+            let id = done?;
+            out.print(
+                &json!({ "bounty": id, "done": "reveal" }),
+                &format!(
+                    "bounty {id}: the hold-out is revealed and its blocks are released; they are public for ever\n\
+                     next: `zkaggle bounty attest`, and a node that stays up to serve the blocks"
+                ),
+            )
+        }
+        BountyCommand::Attest(a) => {
+            let (mut p, end) = provider(&a).await?;
+            let done = p.attest_now().await;
+            end.await;
+            let id = done?;
+            out.print(
+                &json!({ "bounty": id, "done": "attest" }),
+                &format!("bounty {id}: the dataset is fixed and Prove has begun"),
+            )
+        }
+        BountyCommand::Open(a) => open(a, out).await,
+        BountyCommand::Cancel(a) => {
+            let market = connect::actor(&a.market).await?;
+            let sent = market.cancel(a.id, a.most_entrants).await?;
+            report(out, a.id, "cancel", &sent)
+        }
+        BountyCommand::Finalize(a) => finalize(a, out).await,
+        BountyCommand::Timeout(a) => {
+            let market = connect::actor(&a.market).await?;
+            let sent = market.timeout(a.id).await?;
+            report(out, a.id, "timeout", &sent)
+        }
+        BountyCommand::Withdraw(a) => withdraw(a, out).await,
+    }
+}
+
+/// A transaction's outcome.
+fn report(out: Output, id: u64, done: &str, sent: &Sent) -> Result<()> {
+    out.print(
+        &json!({ "bounty": id, "done": done, "transaction": sent.hash, "gas": sent.gas }),
+        &format!(
+            "bounty {id}: {done} done in transaction {} with {} gas",
+            sent.hash, sent.gas
+        ),
+    )
+}
+
+/// The provider of a file, and what must run before the command ends.
+async fn provider(a: &FileArgs) -> Result<(Provider, impl Future<Output = ()> + use<>)> {
+    let (file, graphs) = BountyFile::read(&a.file)?;
+    let (services, _) = connect::services(&a.node, "provider").await?;
+    let network = services.peers.network.clone();
+    Ok((Provider::new(services, file, graphs), async move {
+        network.shutdown().await
+    }))
+}
+
+async fn post(a: FileArgs, out: Output) -> Result<()> {
+    let (mut p, end) = provider(&a).await?;
+    let done = p.post_now().await;
+    end.await;
+    let id = done?;
+    out.print(
+        &json!({ "bounty": id }),
+        &format!(
+            "bounty {id} is posted\n\
+             next: `zkaggle daemon --role provider --bounty {}` sees it through by itself; by hand it is `bounty reveal`, `attest`, `open`, `finalize`",
+            a.file.display()
+        ),
+    )
+}
+
+async fn list(a: ListArgs, out: Output) -> Result<()> {
+    let market = connect::reader(&a.market).await?;
+    let mut rows = vec![];
+    for id in 1..=market.count().await? {
+        let row = show::Line::read(&market, id).await?;
+        let wanted = a.phase.is_none_or(|p| row.phase == format!("{p:?}")) && a.owner.is_none_or(|o| row.owner == o);
+        if wanted {
+            rows.push(row);
+        }
+    }
+    let text = match rows.is_empty() {
+        true => "no bounty".to_owned(),
+        false => {
+            let mut lines = vec![show::Line::head()];
+            lines.extend(rows.iter().map(show::Line::text));
+            lines.join("\n")
+        }
+    };
+    out.print(&rows, &text)
+}
+
+async fn open(a: FileArgs, out: Output) -> Result<()> {
+    let (mut p, end) = provider(&a).await?;
+    let done = p.open_now().await;
+    end.await;
+    let (id, opened) = done?;
+    let lines: Vec<String> = opened
+        .iter()
+        .map(|o| {
+            format!(
+                "{} slot {}: scores {} of {}, proved were {}; results {}; model {}",
+                o.hunter,
+                o.slot,
+                o.score_reopened,
+                o.n,
+                o.score_proved,
+                if o.results_match { "match" } else { "DO NOT MATCH" },
+                o.model
+            )
+        })
+        .collect();
+    let text = match lines.is_empty() {
+        true => format!("bounty {id}: no claim to open yet"),
+        false => lines.join("\n"),
+    };
+    out.print(&opened, &text)?;
+    match opened.iter().any(|o| !o.results_match) {
+        true => Err(Failure::refused(
+            "an opened model does not give the results that were proved",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Ends every round that was missed, then closes.
+async fn finalize(a: IdArgs, out: Output) -> Result<()> {
+    let market = connect::actor(&a.market).await?;
+    let id = a.id;
+    if market.missed(id).await? {
+        let sent = market.lapse(id).await?;
+        return out.print(
+            &json!({ "bounty": id, "done": "lapse", "transaction": sent.hash, "gas": sent.gas }),
+            &format!(
+                "bounty {id}: a round was missed and is ended (transaction {}); a reserve may claim now, or finalize again",
+                sent.hash
+            ),
+        );
+    }
+    let sent = market.finalize(id).await?;
+    report(out, id, "finalize", &sent)
+}
+
+async fn withdraw(a: MarketArgs, out: Output) -> Result<()> {
+    let market = connect::actor(&a).await?;
+    let owed = market.owed().await?;
+    if owed.is_zero() {
+        return out.print(&json!({ "withdrawn": [] }), "nothing is owed to this account");
+    }
+    let sent = market.withdraw().await?;
+    out.print(
+        &json!({ "withdrawn": [{ "asset": Address::ZERO, "amount": owed.to_string(), "transaction": sent.hash }] }),
+        &format!(
+            "withdrew {} in transaction {}",
+            crate::chain::outbox::show(owed),
+            sent.hash
+        ),
+    )
+}

@@ -1,0 +1,237 @@
+//! `zkaggle hunt`: the hunter's side of the market.
+
+use super::args::{DaemonArgs, RoleArg};
+use super::connect::{self, MarketArgs, NodeArgs};
+use super::output::Output;
+use super::show;
+use crate::failure::Failure;
+use crate::roles::hunter::Hunter;
+use alloy::primitives::Address;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct HuntArgs {
+    #[command(subcommand)]
+    pub command: HuntCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HuntCommand {
+    /// Enter a bounty with a hidden commitment to a model, after a preflight.
+    ///
+    /// The preflight looks at phase, shape, key, memory, proving time, gas and stake; what speaks against
+    /// the entry is printed and nothing is sent (exit code 3).
+    #[command(after_help = "Example:\n  zkaggle hunt commit 1 --model digits.zkm --dir ~/.zkaggle --dry-run")]
+    Commit(CommitArgs),
+    /// Fetch the data, prove what the committed model scores, and have it ranked.
+    #[command(
+        after_help = "Example:\n  zkaggle hunt prove 1 --dir ~/.zkaggle --peer /ip4/127.0.0.1/tcp/4101/p2p/12D3KooW…"
+    )]
+    Prove(EntryArgs),
+    /// Claim the prize: encrypt the weights to the provider and prove the ciphertext.
+    #[command(after_help = "Example:\n  zkaggle hunt claim 1 --dir ~/.zkaggle")]
+    Claim(EntryArgs),
+    /// Show where an account's entries stand.
+    #[command(
+        after_help = "Example:\n  zkaggle hunt status --dir ~/.zkaggle\n  zkaggle hunt status 1 --hunter 0x7099… --rpc-url http://127.0.0.1:8545 --deployment deployment.json"
+    )]
+    Status(StatusArgs),
+    /// Take stakes back from bounties that are over, and withdraw what is owed.
+    #[command(after_help = "Example:\n  zkaggle hunt withdraw --dir ~/.zkaggle")]
+    Withdraw(MarketArgs),
+    /// Do all of it unattended: enter what fits, prove, claim, withdraw.
+    #[command(after_help = "Example:\n  zkaggle hunt run --model digits.zkm --dir ~/.zkaggle --until-done")]
+    Run(RunArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CommitArgs {
+    /// The bounty's number.
+    pub id: u64,
+    /// Model to enter with.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Print the preflight and send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct EntryArgs {
+    /// The bounty's number.
+    pub id: u64,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The bounty's number; every bounty by default.
+    pub id: Option<u64>,
+    /// Whose entries; the node's account by default.
+    #[arg(long, value_name = "ADDRESS")]
+    pub hunter: Option<Address>,
+    #[command(flatten)]
+    pub market: MarketArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Enter with this model; without one, earlier entries are proved and claimed.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// End when every bounty is over and withdrawn.
+    #[arg(long)]
+    pub until_done: bool,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
+    match args.command {
+        HuntCommand::Commit(a) => commit(a, out).await,
+        HuntCommand::Prove(a) => {
+            let (hunter, end) = hunter(&a.node, None).await?;
+            let done = hunter.prove_now(a.id).await;
+            end.await;
+            done?;
+            out.print(
+                &json!({ "bounty": a.id, "done": "prove" }),
+                &format!(
+                    "bounty {}: the score is proved; `zkaggle hunt status {}` shows the rank",
+                    a.id, a.id
+                ),
+            )
+        }
+        HuntCommand::Claim(a) => {
+            let (hunter, end) = hunter(&a.node, None).await?;
+            let done = hunter.claim_now(a.id).await;
+            end.await;
+            done?;
+            out.print(
+                &json!({ "bounty": a.id, "done": "claim" }),
+                &format!(
+                    "bounty {}: the prize is claimed; `zkaggle hunt withdraw` brings it home",
+                    a.id
+                ),
+            )
+        }
+        HuntCommand::Status(a) => status(a, out).await,
+        HuntCommand::Withdraw(a) => withdraw(a, out).await,
+        HuntCommand::Run(a) => unattended(a, out).await,
+    }
+}
+
+/// A hunter for one command, and what must run before the command ends.
+async fn hunter(node: &NodeArgs, model: Option<PathBuf>) -> Result<(Hunter, impl Future<Output = ()> + use<>)> {
+    let (services, config) = connect::services(node, "hunter").await?;
+    let network = services.peers.network.clone();
+    let hunter = Hunter::new(services, model).with_max_memory(config.prover.max_memory);
+    Ok((hunter, async move { network.shutdown().await }))
+}
+
+async fn commit(a: CommitArgs, out: Output) -> Result<()> {
+    let (mut hunter, end) = hunter(&a.node, Some(a.model)).await?;
+    let looked = match a.dry_run {
+        true => hunter.look(a.id).await,
+        false => match hunter.look(a.id).await {
+            Ok(p) if p.verdict().is_ok() => hunter.commit_now(a.id).await,
+            other => other,
+        },
+    };
+    end.await;
+    let looked = looked?;
+    let verdict = looked.verdict();
+    let last = match (&verdict, a.dry_run) {
+        (Ok(()), true) => format!("nothing speaks against entering bounty {}; nothing was sent", a.id),
+        (Ok(()), false) => format!(
+            "bounty {}: entered; back up the node now (`zkaggle backup`): the claim needs the model that was committed",
+            a.id
+        ),
+        (Err(_), _) => format!("bounty {} was not entered", a.id),
+    };
+    let entered = verdict.is_ok() && !a.dry_run;
+    out.print(
+        &json!({ "bounty": a.id, "entered": entered, "preflight": looked }),
+        &format!("{}\n{last}", looked.text()),
+    )?;
+    verdict
+}
+
+async fn status(a: StatusArgs, out: Output) -> Result<()> {
+    let (market, acts) = connect::either(&a.market).await?;
+    let hunter = match a.hunter {
+        Some(h) => h,
+        None if acts => market.chain().account(),
+        None => return Err(Failure::usage("whose entries? give --hunter or --dir")),
+    };
+    let ids = match a.id {
+        Some(id) => id..=id,
+        None => 1..=market.count().await?,
+    };
+    let mut rows = vec![];
+    for id in ids {
+        rows.extend(show::EntryLine::read(&market, id, hunter).await?);
+    }
+    let owed = market.owed_to(hunter).await?;
+    let mut lines: Vec<String> = rows.iter().map(show::EntryLine::text).collect();
+    if lines.is_empty() {
+        lines.push(format!("{hunter} has entered nothing here"));
+    }
+    lines.push(format!("owed: {}", crate::chain::outbox::show(owed)));
+    out.print(
+        &json!({ "hunter": hunter, "entries": rows, "owed": owed.to_string() }),
+        &lines.join("\n"),
+    )
+}
+
+async fn withdraw(a: MarketArgs, out: Output) -> Result<()> {
+    let market = connect::actor(&a).await?;
+    let me = market.chain().account();
+    let mut refunded = vec![];
+    for id in 1..=market.count().await? {
+        for entry in show::EntryLine::read(&market, id, me).await? {
+            if entry.refundable {
+                market.refund(id, entry.slot).await?;
+                refunded.push(id);
+            }
+        }
+    }
+    let owed = market.owed().await?;
+    if !owed.is_zero() {
+        market.withdraw().await?;
+    }
+    out.print(
+        &json!({ "refunded": refunded, "withdrawn": owed.to_string() }),
+        &format!(
+            "{} stake(s) taken back, {} withdrawn",
+            refunded.len(),
+            crate::chain::outbox::show(owed)
+        ),
+    )
+}
+
+async fn unattended(a: RunArgs, out: Output) -> Result<()> {
+    let chain = a.node.market.chain;
+    let dir = chain
+        .dir
+        .ok_or_else(|| Failure::usage("this needs a node's folder; give --dir"))?;
+    let args = DaemonArgs {
+        dir,
+        config: chain.config,
+        role: Some(RoleArg::Hunter),
+        bounty: None,
+        model: a.model,
+        rpc_url: chain.rpc_url,
+        deployment: a.node.market.deployment,
+        peer: a.node.peer,
+        until_done: a.until_done,
+        password: chain.password,
+    };
+    super::daemon::run(args, out).await
+}

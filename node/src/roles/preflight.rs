@@ -1,0 +1,233 @@
+//! What is known before a stake is spent: whether the model fits, whether it can be proved in time on
+//! this machine, and what it will cost.
+
+use super::services::Services;
+use crate::chain::outbox::show;
+use crate::chain::states::Phase;
+use crate::failure::Failure;
+use alloy::primitives::U256;
+use alloy::providers::Provider;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use zkaggle_bindings::IBountyMarket::Bounty;
+use zkaggle_config::units::{ByteSize, Seconds};
+use zkaggle_graph::graph::Graph;
+
+/// CPU seconds of an accuracy proof of 2^15 rows: 9.9 as measured (docs/benchmarks.md), and as much
+/// again for a slower machine.
+const CPU_SECONDS_AT_15: u64 = 20;
+/// Gas of the calls an entry makes, with room: commit, prove a shard, claim.
+const COMMIT_GAS: u64 = 150_000;
+const PROVE_GAS: u64 = 1_200_000;
+const CLAIM_GAS: u64 = 900_000;
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub question: &'static str,
+    pub good: bool,
+    pub answer: String,
+}
+
+/// Everything that was looked at before an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Preflight {
+    pub rows: Vec<Row>,
+}
+
+impl Preflight {
+    fn add(&mut self, question: &'static str, good: bool, answer: impl Into<String>) {
+        self.rows.push(Row {
+            question,
+            good,
+            answer: answer.into(),
+        });
+    }
+
+    /// Whether nothing speaks against the entry.
+    ///
+    /// # Errors
+    /// [`crate::failure::Code::Refused`] with everything that does.
+    pub fn verdict(&self) -> Result<()> {
+        let bad: Vec<&str> = self
+            .rows
+            .iter()
+            .filter(|r| !r.good)
+            .map(|r| r.answer.as_str())
+            .collect();
+        match bad.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::refused(bad.join("; "))),
+        }
+    }
+
+    /// A line a question.
+    pub fn text(&self) -> String {
+        let lines = self.rows.iter().map(|r| {
+            let mark = if r.good { "ok" } else { "NO" };
+            format!("{mark}  {:<9} {}", r.question, r.answer)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Looks at everything that decides whether to enter bounty `id` with a model of this graph. Making the
+/// graph's key, which the vkId follows from, is most of the work; nothing is sent.
+///
+/// # Errors
+/// Only when something cannot be looked at; what speaks against the entry is in the result.
+pub async fn preflight(
+    s: &Services,
+    id: u64,
+    b: &Bounty,
+    graph: &Graph,
+    max_memory: Option<ByteSize>,
+) -> Result<Preflight> {
+    let mut p = Preflight::default();
+    let market = &s.market;
+    let phase = market.phase(id).await?;
+    p.add(
+        "phase",
+        phase == Phase::Commit,
+        match phase {
+            Phase::Commit => "entries are open".to_owned(),
+            other => format!("the bounty is in {other:?}, entries are made in Commit"),
+        },
+    );
+    if b.owner == market.chain().account() {
+        p.add("owner", false, "the bounty is this account's own");
+    }
+    let fits = b.schemaId.0 == graph.schema().id();
+    p.add(
+        "records",
+        fits,
+        if fits {
+            "its records have the model's schema"
+        } else {
+            "its records have another schema than the model's"
+        },
+    );
+    let shards = market.shards(id).await?;
+    let most = shards
+        .iter()
+        .map(|(l, _)| *l as usize / graph.schema().record_bytes())
+        .max();
+    let most = most.unwrap_or(0);
+    p.add(
+        "shape",
+        most <= graph.samples(),
+        format!(
+            "the largest shard has {most} records, the model proves at most {}",
+            graph.samples()
+        ),
+    );
+    if !fits || most > graph.samples() {
+        // A key for a model that cannot be proved here would be made for nothing.
+        return Ok(p);
+    }
+    let cost = zkaggle_circuits::accuracy::cost(graph)?;
+    let needed = ByteSize(cost.memory);
+    let limit = max_memory.unwrap_or(ByteSize(u64::MAX));
+    p.add("memory", needed <= limit, memory(needed, max_memory));
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let each = (CPU_SECONDS_AT_15 << cost.k.saturating_sub(15)).div_ceil(cores);
+    let all = each.saturating_mul(shards.len() as u64);
+    let window = u64::from(b.windows.prove);
+    p.add(
+        "time",
+        all <= window,
+        format!(
+            "proving {} shard(s) takes about {} on {cores} cores, Prove lasts {}",
+            shards.len(),
+            Seconds(all),
+            Seconds(window)
+        ),
+    );
+    if needed > limit {
+        return Ok(p);
+    }
+    let key = s.prover.score_key(graph).await?;
+    let accepted = market.score_keys(id).await?.contains(&key.vk_id);
+    p.add(
+        "key",
+        accepted,
+        match accepted {
+            true => format!(
+                "it accepts the key {} that follows from the model's architecture",
+                key.vk_id
+            ),
+            false => format!("it does not accept the model's key {}", key.vk_id),
+        },
+    );
+    let development = crate::prover::Prover::check_development(key.development, market.chain().chain_id());
+    if let Err(e) = development {
+        p.add("set-up", false, e.to_string());
+    }
+    let price = market
+        .chain()
+        .rpc()
+        .get_gas_price()
+        .await
+        .map_err(crate::chain::errors::unreachable_chain)
+        .context("ask for the price of gas")?;
+    let gas = COMMIT_GAS + PROVE_GAS * shards.len() as u64 + CLAIM_GAS;
+    let gas_wei = U256::from(gas) * U256::from(price);
+    let stake = U256::from(b.stake);
+    let balance = market.chain().balance().await?;
+    p.add(
+        "money",
+        balance >= stake + gas_wei,
+        format!(
+            "the stake is {}, gas about {} ({gas}); the account holds {}",
+            show(stake),
+            show(gas_wei),
+            show(balance)
+        ),
+    );
+    Ok(p)
+}
+
+/// In words, what proving takes and what it may take.
+fn memory(needed: ByteSize, limit: Option<ByteSize>) -> String {
+    match limit {
+        Some(limit) => format!("proving it takes about {needed} of memory, prover.max_memory is {limit}"),
+        None => format!("proving it takes about {needed} of memory"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::assets;
+    use crate::failure::{Code, code_of};
+    use crate::import::{self, ModelImport};
+
+    #[test]
+    fn everything_that_speaks_against_it_is_told() {
+        let mut p = Preflight::default();
+        p.add("a", true, "fine");
+        p.verdict().unwrap();
+        p.add("b", false, "too small");
+        p.add("c", false, "too late");
+        let e = p.verdict().unwrap_err();
+        assert_eq!(code_of(&e), Code::Refused);
+        assert_eq!(e.to_string(), "too small; too late");
+        assert_eq!(p.text().lines().filter(|l| l.starts_with("NO")).count(), 2);
+    }
+
+    /// The defaults must let the model that ships with the program in.
+    #[test]
+    fn the_defaults_fit_the_model_that_ships() {
+        let model = import::model(&ModelImport {
+            onnx: assets::MODEL,
+            schema: assets::schema(),
+            calibration: assets::TRAIN,
+            samples: 360,
+        })
+        .unwrap();
+        let needed = zkaggle_circuits::accuracy::cost(&model.file.graph).unwrap().memory;
+        let config = zkaggle_config::Loader::new().unwrap().finish().unwrap();
+        assert!(ByteSize(needed) <= config.prover.max_memory);
+        assert!(memory(ByteSize(needed), Some(ByteSize(1))).contains("prover.max_memory"));
+    }
+}
