@@ -1,0 +1,142 @@
+//! The row and read sumchecks, over the 64 × 109 cells at the slots' point.
+//!
+//! They are small, so they use the constraint list and the claims' definitions as they are.
+
+use crate::claims::{Cells, claim_powers, combination, dense_weights, row_reads};
+use crate::constraints::evaluate_row;
+use crate::layout::{ROW_VARIABLES, ROWS, SPONGE_CELLS};
+use crate::mle::{bind, line, message};
+use crate::trace::K;
+use crate::transcript::ProofWriter;
+use crate::verifier::{Challenges, READ_DEGREE, ROW_DEGREE, row_weights};
+use crate::weights::WeightsAt;
+use halo2curves::bn256::Fr;
+use halo2curves::ff::Field;
+use rayon::prelude::*;
+
+/// What is claimed after the block rounds.
+#[derive(Clone, Debug)]
+pub struct BlockClaims {
+    /// S.
+    pub row_sum: Fr,
+    /// u.
+    pub linear: Fr,
+    pub cells: [Fr; SPONGE_CELLS],
+}
+
+/// What is left to open.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Challenges of the read rounds.
+    pub point: Vec<Fr>,
+    /// Of the columns.
+    pub coefficients: Vec<Fr>,
+}
+
+/// Coefficients of the polynomial with these values at 0, 1, 2, …
+pub fn interpolate(values: &[Fr]) -> Vec<Fr> {
+    let mut out = vec![Fr::ZERO; values.len()];
+    for (i, v) in values.iter().enumerate() {
+        let mut basis = vec![Fr::ONE];
+        let mut scale = Fr::ONE;
+        for j in (0..values.len()).filter(|j| *j != i) {
+            let node = Fr::from(j as u64);
+            basis.push(Fr::ZERO);
+            for k in (1..basis.len()).rev() {
+                basis[k] = basis[k - 1] - node * basis[k];
+            }
+            basis[0] *= -node;
+            scale *= Fr::from(i as u64) - node;
+        }
+        let factor = *v * scale.invert().unwrap_or(Fr::ZERO);
+        for (o, b) in out.iter_mut().zip(&basis) {
+            *o += factor * b;
+        }
+    }
+    out
+}
+
+/// Sends the claims, proves them down to one opening, and says what to open.
+pub fn prove(
+    out: &mut ProofWriter,
+    claims: &BlockClaims,
+    cells: &Cells,
+    weights: &WeightsAt,
+    challenges: &Challenges,
+) -> Opened {
+    out.scalar(&claims.row_sum);
+    out.scalar(&claims.linear);
+    out.scalars(&claims.cells);
+
+    let alphas = &challenges.alphas;
+    let mut reads: Vec<Vec<Fr>> = (0..ROWS).map(|t| row_reads(cells, t)).collect();
+    let [mut all, mut schedule] = row_weights(&challenges.theta);
+    let mut k: Vec<Fr> = K.iter().map(|k| Fr::from(u64::from(*k))).collect();
+    let mut rho = vec![];
+    for _ in 0..ROW_VARIABLES {
+        let jobs: Vec<(usize, u64)> = (0..reads.len() / 2)
+            .flat_map(|p| (0..=ROW_DEGREE as u64).map(move |z| (p, z)))
+            .collect();
+        let parts: Vec<(u64, Fr)> = jobs
+            .into_par_iter()
+            .map(|(p, z)| {
+                let x = Fr::from(z);
+                let at = |v: &[Fr]| line(&v[2 * p], &v[2 * p + 1], &x);
+                let row: Vec<Fr> = reads[2 * p]
+                    .iter()
+                    .zip(&reads[2 * p + 1])
+                    .map(|(l, h)| line(l, h, &x))
+                    .collect();
+                (
+                    z,
+                    evaluate_row(&row, &weights.act, &at(&k), &at(&all), &at(&schedule), alphas),
+                )
+            })
+            .collect();
+        let mut values = [Fr::ZERO; ROW_DEGREE + 1];
+        for (z, v) in parts {
+            values[z as usize] += v;
+        }
+        out.scalars(&message(&interpolate(&values)));
+        let x = out.challenge();
+        rho.push(x);
+        reads = reads
+            .chunks_exact(2)
+            .map(|p| p[0].iter().zip(&p[1]).map(|(l, h)| line(l, h, &x)).collect())
+            .collect();
+        for v in [&mut all, &mut schedule, &mut k] {
+            bind(v, &x);
+        }
+    }
+    out.scalars(&reads[0]);
+
+    let gammas = claim_powers(&out.challenge());
+    let mut pairs: Vec<(Vec<Fr>, Vec<Fr>)> = dense_weights(&rho, weights, alphas, &gammas)
+        .iter()
+        .zip(cells)
+        .map(|(w, c)| (w.to_vec(), c.to_vec()))
+        .collect();
+    let mut pi = vec![];
+    for _ in 0..ROW_VARIABLES {
+        let mut c = [Fr::ZERO; READ_DEGREE + 1];
+        for (w, f) in &pairs {
+            for (w, f) in w.chunks_exact(2).zip(f.chunks_exact(2)) {
+                let (dw, df) = (w[1] - w[0], f[1] - f[0]);
+                c[0] += w[0] * f[0];
+                c[1] += w[0] * df + dw * f[0];
+                c[2] += dw * df;
+            }
+        }
+        out.scalars(&message(&c));
+        let x = out.challenge();
+        pi.push(x);
+        for (w, f) in &mut pairs {
+            bind(w, &x);
+            bind(f, &x);
+        }
+    }
+    Opened {
+        coefficients: combination(&rho, &pi, weights, alphas, &gammas),
+        point: pi,
+    }
+}

@@ -1,0 +1,3 @@
+//! The argument as a whole.
+
+mod honest;
