@@ -77,8 +77,9 @@ impl ImportedModel {
 
 /// Reads ONNX, calibrates, quantises.
 pub fn model(m: &ModelImport<'_>) -> Result<ImportedModel> {
-    let imported = onnx::import(m.onnx)?;
-    let q = quantize::quantize(&imported.model, &m.schema, m.samples, m.calibration)?;
+    let imported = onnx::read(m.onnx)?;
+    let float = FloatModel::try_from(&imported.network)?;
+    let q = quantize::quantize(&float, &m.schema, m.samples, m.calibration)?;
     Ok(ImportedModel {
         file: ModelFile {
             graph: q.graph,
@@ -86,7 +87,7 @@ pub fn model(m: &ModelImport<'_>) -> Result<ImportedModel> {
         },
         notes: imported.notes,
         report: q.report,
-        float: imported.model,
+        float,
     })
 }
 

@@ -26,7 +26,8 @@ fn schema() -> Schema {
 }
 
 fn float(name: &str) -> FloatModel {
-    onnx::import(&asset(&format!("{name}.onnx"))).unwrap().model
+    let imported = onnx::read(&asset(&format!("{name}.onnx"))).unwrap();
+    FloatModel::try_from(&imported.network).unwrap()
 }
 
 fn quantized(name: &str) -> (FloatModel, Quantized) {
@@ -145,8 +146,9 @@ fn a_model_file_keeps_the_network() {
 #[test]
 fn a_real_pipeline_gives_onnxruntime_s_probabilities() {
     let onnx = std::fs::read(workspace("tests/vectors/pipeline.onnx")).unwrap();
-    let imported = onnx::import(&onnx).unwrap();
-    assert_eq!(imported.model.widths(), [64, 8, 10]);
+    let imported = onnx::read(&onnx).unwrap();
+    let model = FloatModel::try_from(&imported.network).unwrap();
+    assert_eq!(model.widths(), [64, 8, 10]);
     assert!(imported.notes.iter().any(|n| n.contains("Softmax")));
     assert!(imported.notes.iter().any(|n| n.contains("\"probabilities\" was read")));
     let text = std::fs::read_to_string(workspace("tests/vectors/pipeline-float.json")).unwrap();
@@ -154,21 +156,14 @@ fn a_real_pipeline_gives_onnxruntime_s_probabilities() {
     let rows = want["probabilities"].as_array().unwrap();
     assert_eq!(rows.len(), 20);
     for (r, row) in asset("digits-holdout.bin").chunks_exact(65).zip(rows) {
-        let e: Vec<f64> = imported
-            .model
-            .forward(&r[..64])
-            .pop()
-            .unwrap()
-            .iter()
-            .map(|s| s.exp())
-            .collect();
+        let e: Vec<f64> = model.forward(&r[..64]).pop().unwrap().iter().map(|s| s.exp()).collect();
         for (p, w) in e.iter().zip(row.as_array().unwrap()) {
             let p = p / e.iter().sum::<f64>();
             assert!((p - w.as_f64().unwrap()).abs() < 1e-4, "{p} against {w}");
         }
     }
     let train = asset("digits-train.bin");
-    let q = quantize(&imported.model, &schema(), 360, &train).unwrap();
+    let q = quantize(&model, &schema(), 360, &train).unwrap();
     let apart = q.report.float.correct.abs_diff(q.report.integer.correct);
     assert!(apart * 200 <= q.report.float.total, "{:?}", q.report);
 }

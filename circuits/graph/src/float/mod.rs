@@ -17,6 +17,7 @@
 //! | [`scale`] | the quantisation a QDQ model brings along |
 //! | [`trees`] | tree ensembles |
 //! | [`moves`] | where the elements go that operators only move |
+//! | [`simplify`] | fewer nodes, the same function |
 //! | [`eval`] | the evaluator |
 
 pub mod activation;
@@ -24,12 +25,14 @@ pub mod eval;
 pub mod moves;
 pub mod op;
 pub mod scale;
+pub mod simplify;
 pub mod trees;
 pub mod window;
 
 pub use activation::Activation;
 pub use op::Op;
 pub use scale::{Quantization, QuantizedWeights};
+pub use simplify::simplify;
 pub use trees::Trees;
 pub use window::Window;
 

@@ -1,12 +1,12 @@
-//! Trained networks before they become integers, and the file an integer network is kept in.
+//! Readers of trained networks, and the file an integer network is kept in.
 //!
 //! ```text
-//! .onnx -> onnx::import -> FloatModel -> quantize -> Graph + Weights -> file::ModelFile (.zkm)
+//! .onnx -> onnx::read -> float::Network -> quantize -> Graph + Weights -> file::ModelFile (.zkm)
 //! ```
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`onnx`] | the importer: which operators are read, and how they fold into dense layers |
+//! | [`onnx`] | the ONNX reader: which operators are read, and what becomes of them |
 //! | [`proto`] | the part of ONNX's protobuf schema it reads |
 //! | [`file`] | the versioned file with graph and weights, a hunter's secret |
 
@@ -16,7 +16,16 @@ mod proto;
 
 pub use file::ModelFile;
 
+use crate::float::{Activation, Network, Op};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A network from a file, and what its reader left out on purpose.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    pub network: Network,
+    /// One sentence each, for the user.
+    pub notes: Vec<String>,
+}
 
 /// One dense layer with real weights: `y[o] = Σ w[o][i]·x[i] + b[o]`.
 #[derive(Clone, PartialEq, Zeroize, ZeroizeOnDrop)]
@@ -63,6 +72,48 @@ pub enum FloatModelError {
     Shape { layer: usize, reason: String },
     #[error("dense layer {layer}: a weight or bias is not a finite number")]
     NotFinite { layer: usize },
+    #[error("{op} (node {node:?}) is read, but only dense layers with ReLU between them become integers")]
+    Operator { node: String, op: String },
+}
+
+impl TryFrom<&Network> for FloatModel {
+    type Error = FloatModelError;
+
+    /// A chain of dense layers with ReLU between them.
+    fn try_from(network: &Network) -> Result<Self, FloatModelError> {
+        let mut layers: Vec<FloatDense> = vec![];
+        let mut open = false;
+        for (i, node) in network.nodes().iter().enumerate() {
+            let chained = node.inputs.len() == 1 && node.inputs[0].index() == i;
+            let wide = |t: &crate::float::Tensor| t.data.iter().map(|&v| f64::from(v)).collect();
+            match &node.op {
+                Op::Dense { w, b, quantized: None } if chained && !open => {
+                    layers.push(FloatDense {
+                        inputs: w.shape[1],
+                        outputs: w.shape[0],
+                        w: wide(w),
+                        b: wide(b),
+                    });
+                    open = true;
+                }
+                Op::Activation(Activation::Relu) if chained && open => open = false,
+                Op::Reshape { .. } if chained => {}
+                op => {
+                    return Err(FloatModelError::Operator {
+                        node: node.name.clone(),
+                        op: op.name().to_owned(),
+                    });
+                }
+            }
+        }
+        if !open && !layers.is_empty() {
+            return Err(FloatModelError::Shape {
+                layer: layers.len() - 1,
+                reason: "the network ends in ReLU; its scores need a dense layer after it".into(),
+            });
+        }
+        Self::new(layers)
+    }
 }
 
 impl FloatModel {

@@ -3,6 +3,7 @@
 //! Field numbers are those of the published schema; fields left out are skipped by the decoder.
 
 use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use zeroize::Zeroize;
 
 #[derive(Clone, PartialEq, Message)]
@@ -57,12 +58,16 @@ pub struct Attribute {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<Tensor>,
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
 }
 
 /// A constant: weights, as a rule, so it neither prints itself nor stays in memory.
@@ -147,4 +152,76 @@ pub struct Dimension {
     pub dim_value: Option<i64>,
     #[prost(string, optional, tag = "2")]
     pub dim_param: Option<String>,
+}
+
+/// Messages whose fields are counted before anything is allocated for them.
+#[derive(Clone, Copy)]
+enum Kind {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+    Value,
+    Text,
+}
+
+/// Memory one message takes once decoded, generously; a string takes a tenth.
+const MESSAGE: usize = 400;
+/// Memory a decoded file may take beside its bulk data.
+const MAX_STRUCTURE: usize = 256 << 20;
+
+/// Walks the file without allocating and refuses one whose structure would fill the memory: an
+/// empty node is two bytes in the file and hundreds once decoded.
+///
+/// # Errors
+/// For what is no protobuf, or too much of it.
+pub fn check_structure(bytes: &[u8]) -> Result<(), String> {
+    walk(bytes, Kind::Model, &mut MAX_STRUCTURE.clone())
+}
+
+fn walk(mut bytes: &[u8], kind: Kind, left: &mut usize) -> Result<(), String> {
+    let text = |e: prost::DecodeError| e.to_string();
+    while !bytes.is_empty() {
+        let (tag, wire) = decode_key(&mut bytes).map_err(text)?;
+        if wire != WireType::LengthDelimited {
+            skip_field(wire, tag, &mut bytes, DecodeContext::default()).map_err(text)?;
+            continue;
+        }
+        let len = decode_varint(&mut bytes).map_err(text)?;
+        let (part, rest) = usize::try_from(len)
+            .ok()
+            .and_then(|n| bytes.split_at_checked(n))
+            .ok_or("a field is longer than the file")?;
+        bytes = rest;
+        let child = match (kind, tag) {
+            (Kind::Model, 7) => Kind::Graph,
+            (Kind::Graph, 1) => Kind::Node,
+            (Kind::Graph, 5) | (Kind::Attribute, 5) => Kind::Tensor,
+            (Kind::Graph, 11 | 12) => Kind::Value,
+            (Kind::Node, 5) => Kind::Attribute,
+            (Kind::Tensor, 4 | 5 | 7 | 9 | 10) => continue,
+            _ => Kind::Text,
+        };
+        let cost = if matches!(child, Kind::Text) {
+            MESSAGE / 10
+        } else {
+            MESSAGE
+        };
+        *left = left
+            .checked_sub(cost)
+            .ok_or("it has more parts than any supported network")?;
+        match child {
+            Kind::Text => {}
+            // Below a value there are names and messages; only their number matters, and an upper
+            // bound of it is the number of bytes.
+            Kind::Value => {
+                *left = left
+                    .checked_sub(part.len().saturating_mul(MESSAGE / 10))
+                    .ok_or("it has more parts than any supported network")?;
+            }
+            _ => walk(part, child, left)?,
+        }
+    }
+    Ok(())
 }

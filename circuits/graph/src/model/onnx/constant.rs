@@ -1,18 +1,33 @@
 //! Constants of an ONNX file, read with their sizes checked against the file's own bytes.
 
-use crate::model::proto::Tensor;
+use crate::model::proto::Tensor as TensorProto;
 use zeroize::Zeroize;
 
-/// Numbers of a constant: reals, or the integers that name shapes and axes.
+/// Numbers of a constant: floats, or integers (quantised weights, shapes, axes).
+#[derive(Clone)]
 pub(super) enum Data {
-    Real(Vec<f64>),
+    Real(Vec<f32>),
     Int(Vec<i64>),
 }
 
+/// Integers behind a constant that was dequantised.
+#[derive(Clone)]
+pub(super) struct Integers {
+    pub values: Vec<i64>,
+    /// One, or one per index of `axis`.
+    pub scale: Vec<f32>,
+    pub zero: Vec<i64>,
+    pub axis: usize,
+}
+
 /// A constant with its dimensions, row-major.
+#[derive(Clone)]
 pub(super) struct Constant {
     pub dims: Vec<usize>,
     pub data: Data,
+    /// ONNX element type.
+    pub kind: i64,
+    pub integers: Option<Integers>,
 }
 
 impl Drop for Constant {
@@ -21,24 +36,64 @@ impl Drop for Constant {
             Data::Real(v) => v.zeroize(),
             Data::Int(v) => v.zeroize(),
         }
+        if let Some(i) = &mut self.integers {
+            i.values.zeroize();
+        }
     }
 }
 
 /// ONNX element types (TensorProto.DataType).
-mod kind {
-    pub const FLOAT: i32 = 1;
-    pub const INT32: i32 = 6;
-    pub const INT64: i32 = 7;
-    pub const DOUBLE: i32 = 11;
+pub(super) mod kind {
+    pub const FLOAT: i64 = 1;
+    pub const UINT8: i64 = 2;
+    pub const INT8: i64 = 3;
+    pub const UINT16: i64 = 4;
+    pub const INT16: i64 = 5;
+    pub const INT32: i64 = 6;
+    pub const INT64: i64 = 7;
+    pub const BOOL: i64 = 9;
+    pub const DOUBLE: i64 = 11;
+
+    /// Smallest and largest value of an integer type.
+    pub fn range(kind: i64) -> Option<(i64, i64)> {
+        Some(match kind {
+            UINT8 => (0, 255),
+            INT8 => (-128, 127),
+            UINT16 => (0, 65_535),
+            INT16 => (-32_768, 32_767),
+            INT32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+            INT64 => (i64::MIN, i64::MAX),
+            BOOL => (0, 1),
+            _ => return None,
+        })
+    }
 }
 
 impl Constant {
+    pub fn real(dims: Vec<usize>, data: Vec<f32>) -> Self {
+        Self {
+            dims,
+            data: Data::Real(data),
+            kind: kind::FLOAT,
+            integers: None,
+        }
+    }
+
+    pub fn int(dims: Vec<usize>, data: Vec<i64>) -> Self {
+        Self {
+            dims,
+            data: Data::Int(data),
+            kind: kind::INT64,
+            integers: None,
+        }
+    }
+
     /// Reads a tensor.
     ///
     /// # Errors
-    /// Says what is wrong with it: external data, an element type that is not float32, float64,
-    /// int32 or int64, another number of elements than its dimensions say, NaN or infinity.
-    pub fn read(t: &Tensor) -> Result<Self, String> {
+    /// Says what is wrong with it: external data, an element type that is not read, float64 that is
+    /// no float32, another number of elements than its dimensions say, NaN or infinity.
+    pub fn read(t: &TensorProto) -> Result<Self, String> {
         if t.data_location != 0 || !t.external_data.is_empty() {
             return Err("its data is in another file; save the model with the weights inside".into());
         }
@@ -52,22 +107,35 @@ impl Constant {
             .try_fold(1usize, |n, &d| n.checked_mul(d))
             .ok_or_else(|| format!("dimensions {dims:?} overflow"))?;
         let raw = &t.raw_data;
-        let data = match t.data_type {
-            kind::FLOAT if raw.is_empty() => Data::Real(t.float_data.iter().map(|&v| f64::from(v)).collect()),
-            kind::FLOAT => Data::Real(fixed(raw, |b| f64::from(f32::from_le_bytes(b)))?),
-            kind::DOUBLE if raw.is_empty() => Data::Real(t.double_data.clone()),
-            kind::DOUBLE => Data::Real(fixed(raw, f64::from_le_bytes)?),
-            kind::INT32 if raw.is_empty() => Data::Int(t.int32_data.iter().map(|&v| i64::from(v)).collect()),
-            kind::INT32 => Data::Int(fixed(raw, |b| i64::from(i32::from_le_bytes(b)))?),
+        let kind = i64::from(t.data_type);
+        let small = || t.int32_data.iter().map(|&v| i64::from(v)).collect();
+        let data = match kind {
+            kind::FLOAT if raw.is_empty() => Data::Real(t.float_data.clone()),
+            kind::FLOAT => Data::Real(fixed(raw, f32::from_le_bytes)?),
+            kind::DOUBLE if raw.is_empty() => Data::Real(narrow(&t.double_data)?),
+            kind::DOUBLE => Data::Real(narrow(&fixed(raw, f64::from_le_bytes)?)?),
             kind::INT64 if raw.is_empty() => Data::Int(t.int64_data.clone()),
             kind::INT64 => Data::Int(fixed(raw, i64::from_le_bytes)?),
+            kind::UINT8 | kind::INT8 | kind::UINT16 | kind::INT16 | kind::INT32 | kind::BOOL if raw.is_empty() => {
+                Data::Int(small())
+            }
+            kind::INT32 => Data::Int(fixed(raw, |b| i64::from(i32::from_le_bytes(b)))?),
+            kind::UINT8 | kind::BOOL => Data::Int(raw.iter().map(|&b| i64::from(b)).collect()),
+            kind::INT8 => Data::Int(raw.iter().map(|&b| i64::from(b as i8)).collect()),
+            kind::UINT16 => Data::Int(fixed(raw, |b| i64::from(u16::from_le_bytes(b)))?),
+            kind::INT16 => Data::Int(fixed(raw, |b| i64::from(i16::from_le_bytes(b)))?),
             other => {
                 return Err(format!(
-                    "element type {other}; export the model in float32 (float64, int32 and int64 are read too)"
+                    "element type {other}; export the model in float32 (quantised ones as int8 or uint8)"
                 ));
             }
         };
-        let out = Self { dims, data };
+        let out = Self {
+            dims,
+            data,
+            kind: if kind == kind::DOUBLE { kind::FLOAT } else { kind },
+            integers: None,
+        };
         if out.len() != count {
             return Err(format!(
                 "dimensions {:?} ask for {count} elements, the file holds {}",
@@ -75,16 +143,12 @@ impl Constant {
                 out.len()
             ));
         }
-        match &out.data {
-            Data::Real(v) if !v.iter().all(|x| x.is_finite()) => Err("it holds NaN or infinity".into()),
+        match (&out.data, kind::range(kind)) {
+            (Data::Real(v), _) if !v.iter().all(|x| x.is_finite()) => Err("it holds NaN or infinity".into()),
+            (Data::Int(v), Some((low, high))) if !v.iter().all(|x| (low..=high).contains(x)) => {
+                Err(format!("it holds integers outside {low}..={high}"))
+            }
             _ => Ok(out),
-        }
-    }
-
-    pub fn scalar(v: f64) -> Self {
-        Self {
-            dims: vec![],
-            data: Data::Real(vec![v]),
         }
     }
 
@@ -95,55 +159,117 @@ impl Constant {
         }
     }
 
-    /// The numbers as reals.
-    pub fn reals(&self) -> Vec<f64> {
+    /// The numbers as floats.
+    pub fn reals(&self) -> Vec<f32> {
         match &self.data {
             Data::Real(v) => v.clone(),
-            Data::Int(v) => v.iter().map(|&v| v as f64).collect(),
+            Data::Int(v) => v.iter().map(|&v| v as f32).collect(),
+        }
+    }
+
+    /// The only number of a constant with one element.
+    pub fn single(&self) -> Option<f32> {
+        match &self.data {
+            Data::Real(v) if v.len() == 1 => v.first().copied(),
+            Data::Int(v) if v.len() == 1 => v.first().map(|&v| v as f32),
+            _ => None,
         }
     }
 
     /// The numbers, when they are integers.
-    pub fn ints(&self) -> Option<&[i64]> {
+    pub fn ints(&self) -> Result<&[i64], String> {
         match &self.data {
-            Data::Int(v) => Some(v),
-            Data::Real(_) => None,
+            Data::Int(v) => Ok(v),
+            Data::Real(_) => Err("floats where integers (a shape, axes) are expected".into()),
         }
     }
 
-    /// Copies the numbers over a sample of shape `dims` by ONNX's broadcasting: right-aligned, each
-    /// dimension equal or 1; a leading batch dimension of 1 is allowed.
-    pub fn broadcast(&self, dims: &[usize]) -> Result<Vec<f64>, String> {
-        let mut own = self.dims.as_slice();
-        if own.len() == dims.len() + 1 && own[0] == 1 {
-            own = &own[1..];
-        }
-        let skipped = dims.len().checked_sub(own.len());
-        let fits = skipped.is_some_and(|k| own.iter().zip(&dims[k..]).all(|(&a, &b)| a == 1 || a == b));
-        let Some(skipped) = skipped.filter(|_| fits) else {
-            return Err(format!(
-                "a constant of shape {:?} does not fit samples of shape {dims:?}",
-                self.dims
-            ));
+    /// Elements in another order or number, with another shape: `from[i]` is where element `i` was.
+    pub fn moved(&self, dims: Vec<usize>, from: &[usize]) -> Self {
+        let data = match &self.data {
+            Data::Real(v) => Data::Real(from.iter().map(|&i| v[i]).collect()),
+            Data::Int(v) => Data::Int(from.iter().map(|&i| v[i]).collect()),
         };
-        let data = self.reals();
-        let width: usize = dims.iter().product();
-        Ok((0..width)
-            .map(|index| {
-                let (mut rest, mut at, mut stride) = (index, 0, 1);
-                for k in (0..dims.len()).rev() {
-                    let i = rest % dims[k];
-                    rest /= dims[k];
-                    if k >= skipped {
-                        let d = own[k - skipped];
-                        at += if d == 1 { 0 } else { i * stride };
-                        stride *= d;
-                    }
-                }
-                data[at]
-            })
-            .collect())
+        Self {
+            dims,
+            data,
+            kind: self.kind,
+            integers: None,
+        }
     }
+
+    /// The same elements in another shape.
+    pub fn reshaped(&self, dims: Vec<usize>) -> Self {
+        let integers = self.integers.clone().filter(|i| i.scale.len() == 1);
+        Self {
+            dims,
+            data: self.data.clone(),
+            kind: self.kind,
+            integers,
+        }
+    }
+
+    /// Dimensions in another order.
+    pub fn transposed(&self, perm: &[usize]) -> Self {
+        let dims: Vec<usize> = perm.iter().map(|&p| self.dims[p]).collect();
+        let strides = crate::float::moves::strides(&self.dims);
+        let strides: Vec<usize> = perm.iter().map(|&p| strides[p]).collect();
+        let from = walk(&dims, &strides);
+        let mut out = self.moved(dims, &from);
+        out.integers = self.integers.as_ref().map(|i| Integers {
+            values: from.iter().map(|&at| i.values[at]).collect(),
+            scale: i.scale.clone(),
+            zero: i.zero.clone(),
+            axis: perm.iter().position(|&p| p == i.axis).unwrap_or(0),
+        });
+        out
+    }
+
+    /// Copies the numbers over a shape by ONNX's broadcasting: right-aligned, each dimension equal
+    /// or 1. Leading dimensions of 1 beyond the shape are allowed.
+    pub fn broadcast(&self, dims: &[usize]) -> Result<Vec<f32>, String> {
+        let from = broadcast(&self.dims, dims)?;
+        let data = self.reals();
+        Ok(from.into_iter().map(|i| data[i]).collect())
+    }
+}
+
+/// Where each element of `to` comes from in a constant of shape `own`.
+pub(super) fn broadcast(own: &[usize], to: &[usize]) -> Result<Vec<usize>, String> {
+    let extra = own.len().saturating_sub(to.len());
+    let (lead, tail) = own.split_at(extra);
+    let skipped = to.len() - tail.len();
+    let fits = lead.iter().all(|&d| d == 1) && tail.iter().zip(&to[skipped..]).all(|(&a, &b)| a == 1 || a == b);
+    if !fits {
+        return Err(format!(
+            "a constant of shape {own:?} does not fit values of shape {to:?}"
+        ));
+    }
+    let plain = crate::float::moves::strides(tail);
+    let mut strides = vec![0; skipped];
+    strides.extend(tail.iter().zip(&plain).map(|(&d, &s)| if d == 1 { 0 } else { s }));
+    Ok(walk(to, &strides))
+}
+
+/// Offsets of all elements of `dims`, in order, under `strides`.
+pub(super) fn walk(dims: &[usize], strides: &[usize]) -> Vec<usize> {
+    let mut out = vec![0];
+    for (&d, &s) in dims.iter().zip(strides) {
+        out = out.iter().flat_map(|&at| (0..d).map(move |i| at + i * s)).collect();
+    }
+    out
+}
+
+/// float64 to float32, when nothing is lost.
+fn narrow(v: &[f64]) -> Result<Vec<f32>, String> {
+    v.iter()
+        .map(|&x| match x as f32 {
+            y if f64::from(y) == x || x.is_nan() => Ok(y),
+            _ => Err(format!(
+                "float64 value {x:e} is no float32; convert the model to float32 before exporting, so that its accuracy is measured as it is read"
+            )),
+        })
+        .collect()
 }
 
 /// Little-endian numbers of `N` bytes.
@@ -160,33 +286,27 @@ fn fixed<const N: usize, T>(raw: &[u8], read: impl Fn([u8; N]) -> T) -> Result<V
 mod tests {
     use super::*;
 
-    fn constant(dims: &[usize], v: &[f64]) -> Constant {
-        Constant {
-            dims: dims.to_vec(),
-            data: Data::Real(v.to_vec()),
-        }
-    }
-
     #[test]
     fn broadcasting_is_onnx_s() {
-        let c = constant(&[2, 1], &[1.0, 2.0]);
+        let c = Constant::real(vec![2, 1], vec![1.0, 2.0]);
         assert_eq!(c.broadcast(&[2, 3]).unwrap(), [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+        let row = Constant::real(vec![3], vec![1.0, 2.0, 3.0]);
+        assert_eq!(row.broadcast(&[2, 3]).unwrap(), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+        assert_eq!(Constant::real(vec![], vec![7.0]).broadcast(&[2]).unwrap(), [7.0, 7.0]);
         assert_eq!(
-            constant(&[3], &[1.0, 2.0, 3.0]).broadcast(&[2, 3]).unwrap(),
-            [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]
+            Constant::real(vec![1, 2], vec![7.0, 8.0]).broadcast(&[2]).unwrap(),
+            [7.0, 8.0]
         );
-        assert_eq!(constant(&[], &[7.0]).broadcast(&[2]).unwrap(), [7.0, 7.0]);
-        assert_eq!(constant(&[1, 2], &[7.0, 8.0]).broadcast(&[2]).unwrap(), [7.0, 8.0]);
-        assert!(constant(&[2, 2], &[1.0; 4]).broadcast(&[2]).is_err());
-        assert!(constant(&[3], &[1.0; 3]).broadcast(&[2]).is_err());
-        assert!(constant(&[3], &[1.0; 3]).broadcast(&[1]).is_err());
+        assert!(Constant::real(vec![2, 2], vec![1.0; 4]).broadcast(&[2]).is_err());
+        assert!(row.broadcast(&[2]).is_err());
+        assert!(row.broadcast(&[1]).is_err());
     }
 
     #[test]
     fn bad_tensors_are_refused_before_anything_is_allocated() {
         let base = super::super::tests::tensor("w", &[2], &[1.0, 2.0]);
         assert_eq!(Constant::read(&base).unwrap().reals(), [1.0, 2.0]);
-        let says = |change: &dyn Fn(&mut Tensor), text: &str| {
+        let says = |change: &dyn Fn(&mut TensorProto), text: &str| {
             let mut t = base.clone();
             change(&mut t);
             let e = Constant::read(&t).err().unwrap();
@@ -200,5 +320,23 @@ mod tests {
         says(&|t| t.data_type = 10, "float32");
         says(&|t| t.raw_data = vec![0; 7], "7 bytes");
         says(&|t| t.data_location = 1, "another file");
+        says(
+            &|t| {
+                t.data_type = 11;
+                t.double_data = vec![0.5, 0.1];
+            },
+            "float64 value 1e-1 is no float32",
+        );
+        says(
+            &|t| {
+                t.data_type = 3;
+                t.int32_data = vec![1, 128];
+            },
+            "outside -128..=127",
+        );
+        let mut exact = base.clone();
+        exact.data_type = 11;
+        exact.double_data = vec![0.5, -3.0];
+        assert_eq!(Constant::read(&exact).unwrap().reals(), [0.5, -3.0]);
     }
 }

@@ -1,34 +1,38 @@
-//! ONNX: a file of a trained multilayer perceptron becomes a [`FloatModel`].
+//! ONNX: the file of a trained network becomes a [`Network`].
 //!
-//! Read: Gemm (alpha, beta, transB), MatMul, Add, Sub, Mul, Div by constants, Relu, Flatten and
-//! Reshape to the same sample, Identity, Cast between floats, Dropout (inference), Constant,
-//! Transpose of a constant, and scikit-learn's Scaler. Linear steps without a ReLU between them become one layer, normalisation
-//! of the pixels becomes part of the first. A trailing Softmax, LogSoftmax or ArgMax is dropped: the
-//! integer network ends in an argmax of its own (ties to the smallest index). Everything else is
-//! refused by operator and node.
+//! The file's nodes are run once, symbolically: what depends on constants alone is computed, what
+//! depends on the sample becomes nodes of the network. Every operator that is read is listed in
+//! `docs/operators.md`; all others are refused by name and node.
 //!
 //! The file is not trusted: sizes are checked against its own bytes, work is bounded, nothing panics.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`constant`] | constants and what may be done to them |
+//! | [`fold`] | operators on constants alone |
+//! | [`ops`] | operators on the sample |
 
+mod attributes;
 mod constant;
-mod flow;
+mod fold;
 mod ops;
 #[cfg(test)]
 mod tests;
 
 use self::constant::Constant;
-use self::flow::{Budget, Flow};
-use super::FloatModel;
+use super::Imported;
 use super::proto;
+use crate::float::{Activation, Ending, MAX_ELEMENTS, Network, NetworkError, Op, ValueId};
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// Largest file that is read: eight times the floats of the largest capacity class.
-pub const MAX_ONNX_BYTES: usize = 32 << 20;
+/// Largest file that is read: 16 million float32 weights.
+pub const MAX_ONNX_BYTES: usize = 64 << 20;
 /// Oldest operator set whose Gemm, MatMul and Add mean what they mean today.
 pub const MIN_OPSET: i64 = 7;
-/// Largest sample, in features.
-const MAX_FEATURES: usize = crate::graph::MAX_SHARD_BYTES;
+/// Elements of all constants an import may hold at once, copies included.
+const MAX_CONSTANTS: usize = 1 << 26;
 
 /// Why a file is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,12 +49,13 @@ pub enum OnnxError {
     Node { node: String, op: String, reason: String },
 }
 
-/// A network and what the importer left out on purpose.
-#[derive(Clone, Debug)]
-pub struct Imported {
-    pub model: FloatModel,
-    /// One sentence each, for the user.
-    pub notes: Vec<String>,
+/// Which part of the input is one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Samples {
+    /// The first dimension counts samples, unless the input has only one.
+    Batched,
+    /// The whole input is one sample.
+    Whole,
 }
 
 /// Reads an ONNX file.
@@ -58,14 +63,24 @@ pub struct Imported {
 /// # Errors
 /// Names the operator and node, the constant, or the input that is not supported, and the nearest
 /// thing that is.
-pub fn import(bytes: &[u8]) -> Result<Imported, OnnxError> {
+pub fn read(bytes: &[u8]) -> Result<Imported, OnnxError> {
+    read_as(bytes, Samples::Batched)
+}
+
+/// Reads an ONNX file, told what one sample is.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(bytes: &[u8], samples: Samples) -> Result<Imported, OnnxError> {
     if bytes.len() > MAX_ONNX_BYTES {
         return Err(OnnxError::TooLong(bytes.len()));
     }
+    proto::check_structure(bytes).map_err(OnnxError::Protobuf)?;
     let file = proto::Model::decode(bytes).map_err(|e| OnnxError::Protobuf(e.to_string()))?;
     let structure = |text: &str| OnnxError::Structure(text.into());
-    let opset = file.opset_import.iter().find(|o| standard(&o.domain));
-    match opset {
+    let opset = match file.opset_import.iter().find(|o| standard(&o.domain)) {
+        // Trees and linear models of scikit-learn need no standard operator.
+        None if file.opset_import.iter().any(|o| o.domain == CLASSICAL) => i64::MAX,
         None => return Err(structure("the file names no operator set; it is truncated or no model")),
         Some(o) if o.version < MIN_OPSET => {
             return Err(OnnxError::Structure(format!(
@@ -73,17 +88,27 @@ pub fn import(bytes: &[u8]) -> Result<Imported, OnnxError> {
                 o.version
             )));
         }
-        Some(_) => {}
-    }
+        Some(o) => o.version,
+    };
     let graph = file
         .graph
         .as_ref()
         .ok_or_else(|| structure("the file holds no graph"))?;
     let tables = Tables::new(graph)?;
-    let mut budget = Budget::new();
+    let mut left = MAX_CONSTANTS;
     let mut first_error = None;
     for output in graph.output.iter().take(MAX_OUTPUTS) {
-        match Run::new(&tables, &mut budget).output(&output.name) {
+        let mut reader = Reader {
+            tables: &tables,
+            opset,
+            samples,
+            left,
+            network: None,
+            values: BTreeMap::new(),
+            notes: vec![],
+            at: (String::new(), String::new()),
+        };
+        match reader.output(&output.name) {
             Ok(mut imported) => {
                 if graph.output.len() > 1 {
                     imported.notes.push(format!(
@@ -95,12 +120,15 @@ pub fn import(bytes: &[u8]) -> Result<Imported, OnnxError> {
             }
             Err(e) => first_error = first_error.or(Some(e)),
         }
+        left = reader.left;
     }
     Err(first_error.unwrap_or_else(|| structure("the graph has no output")))
 }
 
 /// How many outputs are tried: a classifier may list a label beside its scores.
 const MAX_OUTPUTS: usize = 4;
+/// Operators of scikit-learn, XGBoost and LightGBM exports.
+const CLASSICAL: &str = "ai.onnx.ml";
 
 fn standard(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
@@ -163,99 +191,220 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// A value on its way to a node.
+/// A step on a feature before the network's first node: trees need it exactly as the file has it.
+#[derive(Clone, Copy)]
+enum Step {
+    Add(f32),
+    Mul(f32),
+    Div(f32),
+    /// `v − x`.
+    From(f32),
+}
+
+impl Step {
+    fn at(self, x: f32) -> f32 {
+        match self {
+            Self::Add(v) => x + v,
+            Self::Mul(v) => x * v,
+            Self::Div(v) => x / v,
+            Self::From(v) => v - x,
+        }
+    }
+}
+
+/// What depends on the sample.
+#[derive(Clone)]
+struct Computed {
+    id: ValueId,
+    /// The operator that ended the network, after which only the like may follow.
+    ended: Option<String>,
+    /// What the outputs mean, where an operator said it.
+    ending: Option<Ending>,
+    /// Per feature, the steps from the raw sample; none once anything else has happened.
+    steps: Option<Rc<Vec<Vec<Step>>>>,
+}
+
+impl From<ValueId> for Computed {
+    fn from(id: ValueId) -> Self {
+        Self {
+            id,
+            ended: None,
+            ending: None,
+            steps: None,
+        }
+    }
+}
+
+#[derive(Clone)]
 enum Value {
     Constant(Rc<Constant>),
-    Samples(Flow),
+    Computed(Computed),
 }
 
 /// One pass over the nodes of one output.
-struct Run<'a, 'b> {
-    tables: &'b Tables<'a>,
-    budget: &'b mut Budget,
+struct Reader<'a> {
+    tables: &'a Tables<'a>,
+    opset: i64,
+    samples: Samples,
+    /// Constant elements that may still be made.
+    left: usize,
+    /// With the input's name; made when the input is first read.
+    network: Option<(String, Network, bool)>,
     values: BTreeMap<String, Value>,
-    /// Sample values that a node has read: a second reader would be a branch.
-    taken: BTreeSet<String>,
     notes: Vec<String>,
+    /// Label and operator of the current node.
+    at: (String, String),
 }
 
-impl<'a, 'b> Run<'a, 'b> {
-    fn new(tables: &'b Tables<'a>, budget: &'b mut Budget) -> Self {
-        Self {
-            tables,
-            budget,
-            values: BTreeMap::new(),
-            taken: BTreeSet::new(),
-            notes: vec![],
-        }
-    }
-
-    fn output(mut self, name: &str) -> Result<Imported, OnnxError> {
+impl Reader<'_> {
+    fn output(&mut self, name: &str) -> Result<Imported, OnnxError> {
         for index in self.tables.needed(name) {
             let node = &self.tables.nodes[index];
-            let value = self.node(node).map_err(|e| match e {
+            self.at = (label(node, index), node.op_type.clone());
+            let values = self.node(node).map_err(|e| match e {
                 Refusal::Here(reason) => OnnxError::Node {
-                    node: label(node, index),
-                    op: node.op_type.clone(),
+                    node: self.at.0.clone(),
+                    op: self.at.1.clone(),
                     reason,
                 },
                 Refusal::Elsewhere(e) => e,
             })?;
-            if let Some(out) = node.output.first() {
+            for (out, value) in node.output.iter().zip(values) {
                 self.values.insert(out.clone(), value);
             }
         }
         let outside = |reason| OnnxError::Structure(format!("output {name:?}: {reason}"));
-        match self.value(name) {
-            Ok(Value::Samples(flow)) => Ok(Imported {
-                model: flow.finish().map_err(outside)?,
-                notes: self.notes,
-            }),
-            Ok(Value::Constant(_)) => Err(outside("it does not depend on the input".into())),
-            Err(Refusal::Here(reason)) => Err(outside(reason)),
-            Err(Refusal::Elsewhere(e)) => Err(e),
-        }
+        let value = match self.value(name) {
+            Ok(Value::Computed(c)) => c,
+            Ok(Value::Constant(_)) => return Err(outside("it does not depend on the input".into())),
+            Err(Refusal::Here(reason)) => return Err(outside(reason)),
+            Err(Refusal::Elsewhere(e)) => return Err(e),
+        };
+        let Some((_, network, _)) = self.network.take() else {
+            return Err(outside("it does not depend on the input".into()));
+        };
+        let (id, ending) = self.ending(&network, &value);
+        Ok(Imported {
+            network: crate::float::simplify(network.finish(id, ending)),
+            notes: std::mem::take(&mut self.notes),
+        })
     }
 
-    /// Takes the value called `name`: samples once, constants as often as wanted.
+    /// What the outputs mean; a last sigmoid is left out.
+    fn ending(&mut self, network: &Network, value: &Computed) -> (ValueId, Ending) {
+        let mut id = value.id;
+        let mut sigmoid = false;
+        if let Some(node) = id.producer().map(|i| &network.nodes()[i])
+            && matches!(node.op, Op::Activation(Activation::Sigmoid))
+        {
+            self.notes
+                .push("the trailing Sigmoid is left out: it changes no order of scores".into());
+            id = node.inputs[0];
+            sigmoid = true;
+        }
+        let single = network.shape(id).iter().product::<usize>() == 1;
+        let ending = value.ending.unwrap_or(match (single, sigmoid) {
+            (false, _) => Ending::Classes,
+            (true, true) => Ending::Sign,
+            (true, false) => Ending::Values,
+        });
+        (id, ending)
+    }
+
+    /// The value called `name`.
     fn value(&mut self, name: &str) -> Result<Value, Refusal> {
-        match self.values.remove(name) {
-            Some(Value::Constant(c)) => {
-                self.values.insert(name.to_owned(), Value::Constant(c.clone()));
-                return Ok(Value::Constant(c));
-            }
-            Some(samples) => {
-                self.taken.insert(name.to_owned());
-                return Ok(samples);
-            }
-            None => {}
+        if let Some(v) = self.values.get(name) {
+            return Ok(v.clone());
         }
-        if self.taken.contains(name) {
-            return Err(Refusal::Here(format!(
-                "{name:?} is used twice; branches and skip connections are not supported, a plain chain is"
-            )));
-        }
-        if let Some(t) = self.tables.constants.get(name) {
+        let v = if let Some(t) = self.tables.constants.get(name) {
             let elsewhere = |reason| {
                 Refusal::Elsewhere(OnnxError::Constant {
                     name: name.to_owned(),
                     reason,
                 })
             };
-            let c = Rc::new(Constant::read(t).map_err(elsewhere)?);
-            self.values.insert(name.to_owned(), Value::Constant(c.clone()));
-            return Ok(Value::Constant(c));
-        }
-        if let Some(info) = self.tables.inputs.get(name) {
-            let dims = sample_dims(info).map_err(Refusal::Elsewhere)?;
-            self.taken.insert(name.to_owned());
-            return Ok(Value::Samples(Flow::new(dims)));
-        }
-        Err(Refusal::Here(if self.tables.producers.contains_key(name) {
-            format!("its input {name:?} is computed after it, or from it: the nodes are out of order or form a cycle")
+            let c = Constant::read(t).map_err(elsewhere)?;
+            self.spend(c.len())?;
+            Value::Constant(Rc::new(c))
+        } else if let Some(info) = self.tables.inputs.get(name) {
+            self.sample(name, info)?
+        } else if self.tables.producers.contains_key(name) {
+            return Err(Refusal::Here(format!(
+                "its input {name:?} is computed after it, or from it: the nodes are out of order or form a cycle"
+            )));
         } else {
-            format!("nothing in the file defines its input {name:?}")
+            return Err(Refusal::Here(format!("nothing in the file defines its input {name:?}")));
+        };
+        self.values.insert(name.to_owned(), v.clone());
+        Ok(v)
+    }
+
+    /// The input, whose shape decides what a sample is.
+    fn sample(&mut self, name: &str, info: &proto::ValueInfo) -> Result<Value, Refusal> {
+        if let Some((first, ..)) = &self.network {
+            return Err(Refusal::Here(format!(
+                "the network takes two inputs, {first:?} and {name:?}; one is supported: join them before exporting"
+            )));
+        }
+        let (dims, batched) = sample_dims(info, self.samples).map_err(Refusal::Elsewhere)?;
+        let features = dims.iter().product();
+        let network = Network::new(dims).map_err(|e| Refusal::Elsewhere(OnnxError::Structure(e.to_string())))?;
+        self.network = Some((name.to_owned(), network, batched));
+        Ok(Value::Computed(Computed {
+            steps: Some(Rc::new(vec![vec![]; features])),
+            ..ValueId::SAMPLE.into()
         }))
+    }
+
+    /// Bounds the memory of constants: a few bytes can name one matrix a million times.
+    fn spend(&mut self, elements: usize) -> Result<(), String> {
+        // One more for the constant itself, so that empty ones are not free.
+        self.left = self
+            .left
+            .checked_sub(elements.saturating_add(16))
+            .ok_or("the file asks for more constants than any supported network needs")?;
+        Ok(())
+    }
+
+    fn net(&mut self) -> Result<&mut Network, String> {
+        match &mut self.network {
+            Some((_, network, _)) => Ok(network),
+            None => Err("nothing depends on the sample yet".into()),
+        }
+    }
+
+    /// Whether shapes in the file have a dimension for the batch before the sample's.
+    fn batched(&self) -> bool {
+        self.network.as_ref().is_some_and(|(.., b)| *b)
+    }
+
+    /// Shape of a value, without the batch.
+    fn dims(&self, v: &Computed) -> Vec<usize> {
+        self.network
+            .as_ref()
+            .map_or_else(Vec::new, |(_, n, _)| n.shape(v.id).to_vec())
+    }
+
+    fn push(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId, Refusal> {
+        let (node, source) = self.at.clone();
+        let pushed = self.net()?.push(&node, &source, op, inputs);
+        pushed.map_err(|e| match e {
+            NetworkError::Node { reason, .. } | NetworkError::Structure(reason) => Refusal::Here(reason),
+        })
+    }
+
+    /// A dimension of the sample from one of the file's; negative ones count from the end.
+    fn axis(&self, axis: i64, rank: usize) -> Result<usize, String> {
+        let batch = usize::from(self.batched());
+        let all = (rank + batch) as i64;
+        let at = if axis < 0 { axis + all } else { axis };
+        match usize::try_from(at).ok().filter(|&a| a < rank + batch) {
+            None => Err(format!("axis {axis} of {all} dimensions")),
+            Some(0) if batch == 1 => {
+                Err("along the first dimension, which keeps samples apart; use another axis".into())
+            }
+            Some(a) => Ok(a - batch),
+        }
     }
 }
 
@@ -286,8 +435,8 @@ fn label(node: &proto::Node, index: usize) -> String {
         .map_or_else(|| format!("#{index}"), |s| s.chars().take(80).collect())
 }
 
-/// Shape of one sample: everything after the batch dimension, all of it fixed.
-fn sample_dims(info: &proto::ValueInfo) -> Result<Vec<usize>, OnnxError> {
+/// Shape of one sample, all of it fixed, and whether the input has a batch dimension before it.
+fn sample_dims(info: &proto::ValueInfo, samples: Samples) -> Result<(Vec<usize>, bool), OnnxError> {
     let refuse = |reason: &str| OnnxError::Structure(format!("input {:?}: {reason}", info.name));
     let shape = info
         .r#type
@@ -295,11 +444,9 @@ fn sample_dims(info: &proto::ValueInfo) -> Result<Vec<usize>, OnnxError> {
         .and_then(|t| t.tensor_type.as_ref())
         .and_then(|t| t.shape.as_ref())
         .ok_or_else(|| refuse("its shape is not in the file; export with fixed sample dimensions"))?;
-    if shape.dim.len() < 2 {
-        return Err(refuse("it needs a batch dimension and the sample's, as in [batch, 64]"));
-    }
+    let batched = samples == Samples::Batched && shape.dim.len() > 1;
     let mut width = 1usize;
-    shape.dim[1..]
+    let dims = shape.dim[usize::from(batched)..]
         .iter()
         .map(|d| {
             let size = d
@@ -309,9 +456,10 @@ fn sample_dims(info: &proto::ValueInfo) -> Result<Vec<usize>, OnnxError> {
                 .ok_or_else(|| refuse("only the batch dimension may be dynamic; export the others as numbers"))?;
             width = width
                 .checked_mul(size)
-                .filter(|&w| w <= MAX_FEATURES)
+                .filter(|&w| w <= MAX_ELEMENTS)
                 .ok_or_else(|| refuse("a sample is larger than a block of the dataset"))?;
             Ok(size)
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((dims, batched))
 }
