@@ -61,7 +61,7 @@ impl Reader<'_> {
         self.unimage(&image, y)
     }
 
-    /// Mean, sum or maximum over all spatial dimensions, or over the only dimension there is.
+    /// Mean, sum or maximum over some dimensions.
     pub(super) fn reduce(&mut self, node: &Node, inputs: &Inputs) -> Result<Computed, Refusal> {
         let x = inputs.computed(0)?;
         let dims = self.dims(&x);
@@ -73,17 +73,23 @@ impl Reader<'_> {
             .iter()
             .map(|&a| self.axis(a, dims.len()))
             .collect::<Result<Vec<_>, _>>()?;
-        axes.sort_unstable();
-        // The reduced dimensions become height and width; any others channels before them.
-        let first = axes.first().copied().unwrap_or(0);
-        if axes.is_empty() || !axes.iter().copied().eq(first..dims.len()) {
-            return Err(format!(
-                "over axes {axes:?} of {dims:?}; over the last ones (all spatial dimensions) it is supported"
-            )
-            .into());
+        if axes.is_empty() {
+            if int(node, "noop_with_empty_axes", 0) != 0 {
+                return Ok(x);
+            }
+            if self.batched() {
+                return Err("over all axes, it would mix samples; name the axes after the first".into());
+            }
+            axes = (0..dims.len()).collect();
         }
-        let lead: usize = dims[..first].iter().product();
-        let count: usize = dims[first..].iter().product();
+        axes.sort_unstable();
+        axes.dedup();
+        // The reduced dimensions go last and become one window; the others are channels.
+        let kept: Vec<usize> = (0..dims.len()).filter(|a| !axes.contains(a)).collect();
+        let perm = [&kept[..], &axes[..]].concat();
+        let x: Computed = self.push(Op::Transpose { perm }, &[x.id])?.into();
+        let lead: usize = kept.iter().map(|&a| dims[a]).product();
+        let count: usize = axes.iter().map(|&a| dims[a]).product();
         let id = self.push(
             Op::Reshape {
                 shape: vec![lead, 1, count],
@@ -106,10 +112,11 @@ impl Reader<'_> {
             let one = |v: f32| Tensor::new(vec![1], vec![v]);
             id = self.affine(&id.into(), one(count as f32), one(0.0))?.id;
         }
-        let mut shape = dims[..first].to_vec();
-        if int(node, "keepdims", 1) != 0 {
-            shape.resize(dims.len(), 1);
-        }
+        let keep = int(node, "keepdims", 1) != 0;
+        let shape = (0..dims.len())
+            .filter(|a| keep || kept.contains(a))
+            .map(|a| if axes.contains(&a) { 1 } else { dims[a] })
+            .collect();
         Ok(self.push(Op::Reshape { shape }, &[id])?.into())
     }
 }
