@@ -10,11 +10,14 @@
 //! * [`layout`], [`constraints`], [`sponge`]: cells, and the constraints as data.
 //! * [`weights`], [`claims`]: what both sides know of the slots, and which cells a claim adds up.
 //! * [`trace`], [`prover`], [`verifier`].
+//! * `fixture`, with the feature of that name: a reference prover that can lie, for tests.
 
 pub mod claims;
 pub mod commit;
 pub mod constraints;
 pub mod encoding;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod layout;
 pub mod mle;
 pub mod prover;

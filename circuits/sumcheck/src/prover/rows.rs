@@ -56,6 +56,103 @@ pub fn interpolate(values: &[Fr]) -> Vec<Fr> {
     out
 }
 
+/// The row sumcheck.
+pub struct RowRounds {
+    reads: Vec<Vec<Fr>>,
+    all: Vec<Fr>,
+    schedule: Vec<Fr>,
+    k: Vec<Fr>,
+}
+
+impl RowRounds {
+    pub fn new(cells: &Cells, challenges: &Challenges) -> Self {
+        let [all, schedule] = row_weights(&challenges.theta);
+        Self {
+            reads: (0..ROWS).map(|t| row_reads(cells, t)).collect(),
+            all,
+            schedule,
+            k: K.iter().map(|k| Fr::from(u64::from(*k))).collect(),
+        }
+    }
+
+    /// The next round's message.
+    pub fn message(&self, act: &Fr, alphas: &[Fr]) -> Vec<Fr> {
+        let jobs: Vec<(usize, u64)> = (0..self.reads.len() / 2)
+            .flat_map(|p| (0..=ROW_DEGREE as u64).map(move |z| (p, z)))
+            .collect();
+        let parts: Vec<(u64, Fr)> = jobs
+            .into_par_iter()
+            .map(|(p, z)| {
+                let x = Fr::from(z);
+                let at = |v: &[Fr]| line(&v[2 * p], &v[2 * p + 1], &x);
+                let pair = self.reads[2 * p].iter().zip(&self.reads[2 * p + 1]);
+                let row: Vec<Fr> = pair.map(|(l, h)| line(l, h, &x)).collect();
+                let value = evaluate_row(&row, act, &at(&self.k), &at(&self.all), &at(&self.schedule), alphas);
+                (z, value)
+            })
+            .collect();
+        let mut values = [Fr::ZERO; ROW_DEGREE + 1];
+        for (z, v) in parts {
+            values[z as usize] += v;
+        }
+        message(&interpolate(&values))
+    }
+
+    /// Binds the round's variable.
+    pub fn bind(&mut self, x: &Fr) {
+        self.reads = self
+            .reads
+            .chunks_exact(2)
+            .map(|p| p[0].iter().zip(&p[1]).map(|(l, h)| line(l, h, x)).collect())
+            .collect();
+        for v in [&mut self.all, &mut self.schedule, &mut self.k] {
+            bind(v, x);
+        }
+    }
+
+    /// The reads at the point, once every variable is bound.
+    pub fn reads(&self) -> &[Fr] {
+        &self.reads[0]
+    }
+}
+
+/// The read sumcheck.
+pub struct ReadRounds {
+    /// Weights and cells of each column.
+    pairs: Vec<(Vec<Fr>, Vec<Fr>)>,
+}
+
+impl ReadRounds {
+    pub fn new(cells: &Cells, weights: &Cells) -> Self {
+        let pairs = weights.iter().zip(cells);
+        Self {
+            pairs: pairs.map(|(w, c)| (w.to_vec(), c.to_vec())).collect(),
+        }
+    }
+
+    /// The next round's message.
+    pub fn message(&self) -> Vec<Fr> {
+        let mut c = [Fr::ZERO; READ_DEGREE + 1];
+        for (w, f) in &self.pairs {
+            for (w, f) in w.chunks_exact(2).zip(f.chunks_exact(2)) {
+                let (dw, df) = (w[1] - w[0], f[1] - f[0]);
+                c[0] += w[0] * f[0];
+                c[1] += w[0] * df + dw * f[0];
+                c[2] += dw * df;
+            }
+        }
+        message(&c)
+    }
+
+    /// Binds the round's variable.
+    pub fn bind(&mut self, x: &Fr) {
+        for (w, f) in &mut self.pairs {
+            bind(w, x);
+            bind(f, x);
+        }
+    }
+}
+
 /// Sends the claims, proves them down to one opening, and says what to open.
 pub fn prove(
     out: &mut ProofWriter,
@@ -69,71 +166,24 @@ pub fn prove(
     out.scalars(&claims.cells);
 
     let alphas = &challenges.alphas;
-    let mut reads: Vec<Vec<Fr>> = (0..ROWS).map(|t| row_reads(cells, t)).collect();
-    let [mut all, mut schedule] = row_weights(&challenges.theta);
-    let mut k: Vec<Fr> = K.iter().map(|k| Fr::from(u64::from(*k))).collect();
+    let mut rows = RowRounds::new(cells, challenges);
     let mut rho = vec![];
     for _ in 0..ROW_VARIABLES {
-        let jobs: Vec<(usize, u64)> = (0..reads.len() / 2)
-            .flat_map(|p| (0..=ROW_DEGREE as u64).map(move |z| (p, z)))
-            .collect();
-        let parts: Vec<(u64, Fr)> = jobs
-            .into_par_iter()
-            .map(|(p, z)| {
-                let x = Fr::from(z);
-                let at = |v: &[Fr]| line(&v[2 * p], &v[2 * p + 1], &x);
-                let row: Vec<Fr> = reads[2 * p]
-                    .iter()
-                    .zip(&reads[2 * p + 1])
-                    .map(|(l, h)| line(l, h, &x))
-                    .collect();
-                (
-                    z,
-                    evaluate_row(&row, &weights.act, &at(&k), &at(&all), &at(&schedule), alphas),
-                )
-            })
-            .collect();
-        let mut values = [Fr::ZERO; ROW_DEGREE + 1];
-        for (z, v) in parts {
-            values[z as usize] += v;
-        }
-        out.scalars(&message(&interpolate(&values)));
+        out.scalars(&rows.message(&weights.act, alphas));
         let x = out.challenge();
         rho.push(x);
-        reads = reads
-            .chunks_exact(2)
-            .map(|p| p[0].iter().zip(&p[1]).map(|(l, h)| line(l, h, &x)).collect())
-            .collect();
-        for v in [&mut all, &mut schedule, &mut k] {
-            bind(v, &x);
-        }
+        rows.bind(&x);
     }
-    out.scalars(&reads[0]);
+    out.scalars(rows.reads());
 
     let gammas = claim_powers(&out.challenge());
-    let mut pairs: Vec<(Vec<Fr>, Vec<Fr>)> = dense_weights(&rho, weights, alphas, &gammas)
-        .iter()
-        .zip(cells)
-        .map(|(w, c)| (w.to_vec(), c.to_vec()))
-        .collect();
+    let mut reads = ReadRounds::new(cells, &dense_weights(&rho, weights, alphas, &gammas));
     let mut pi = vec![];
     for _ in 0..ROW_VARIABLES {
-        let mut c = [Fr::ZERO; READ_DEGREE + 1];
-        for (w, f) in &pairs {
-            for (w, f) in w.chunks_exact(2).zip(f.chunks_exact(2)) {
-                let (dw, df) = (w[1] - w[0], f[1] - f[0]);
-                c[0] += w[0] * f[0];
-                c[1] += w[0] * df + dw * f[0];
-                c[2] += dw * df;
-            }
-        }
-        out.scalars(&message(&c));
+        out.scalars(&reads.message());
         let x = out.challenge();
         pi.push(x);
-        for (w, f) in &mut pairs {
-            bind(w, &x);
-            bind(f, &x);
-        }
+        reads.bind(&x);
     }
     Opened {
         coefficients: combination(&rho, &pi, weights, alphas, &gammas),

@@ -5,7 +5,7 @@ use crate::prover::prove;
 use crate::verifier::verify;
 use std::ops::ControlFlow;
 
-fn bytes(length: usize) -> Vec<u8> {
+pub fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i * 31 + i / 251) as u8).collect()
 }
 

@@ -1,3 +1,4 @@
 //! The argument as a whole.
 
 mod honest;
+mod reference;
