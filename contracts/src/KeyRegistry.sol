@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
 import {Chunks} from "./libraries/Chunks.sol";
-import {MAX_CIPHERTEXT_WORDS, Tags} from "./libraries/Tags.sol";
+import {CHUNK_WORDS, MAX_CIPHERTEXT_CHUNKS, Tags} from "./libraries/Tags.sol";
 
 /// @dev What every adapter answers, whatever it proves.
 interface IAdapter {
@@ -17,6 +17,10 @@ contract KeyRegistry is IKeyRegistry {
 
     mapping(bytes32 vkId => Key) private keys;
     mapping(address chunk => bool) private created;
+    /// @inheritdoc IKeyRegistry
+    mapping(bytes32 vkId => bytes32) public srsOf;
+    /// @inheritdoc IKeyRegistry
+    mapping(bytes32 vkId => mapping(bytes32 architecture => bool)) public describedAs;
 
     /// @inheritdoc IKeyRegistry
     function storeChunk(bytes calldata data) external returns (address chunk) {
@@ -29,10 +33,14 @@ contract KeyRegistry is IKeyRegistry {
     }
 
     /// @inheritdoc IKeyRegistry
-    function register(Role role, address adapter, address[] calldata chunks, bytes32 link, string calldata info)
-        external
-        returns (bytes32 vkId)
-    {
+    function register(
+        Role role,
+        address adapter,
+        address[] calldata chunks,
+        bytes32 link,
+        bytes32 architecture,
+        string calldata info
+    ) external returns (bytes32 vkId) {
         if (role == Role.None) revert RoleInvalid();
         if (adapter.code.length == 0) revert AdapterWithoutCode(adapter);
         if (chunks.length == 0 || chunks.length > MAX_CHUNKS) revert ChunkCount(chunks.length);
@@ -48,7 +56,23 @@ contract KeyRegistry is IKeyRegistry {
         // the address can differ. Else an adapter destroyed on purpose would close the vkId for ever.
         if (_alive(keys[vkId])) revert KeyExists(vkId);
         keys[vkId] = k;
+        srsOf[vkId] = srsId;
         _announce(vkId, k, srsId, keyHash, info);
+        // Only a score key belongs to a graph; the other circuits are the protocol's own.
+        if (role == Role.Score) _describe(vkId, role, architecture);
+        else if (architecture != 0) revert ArchitectureInvalid(role, architecture);
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function describe(bytes32 vkId, bytes32 architecture) external {
+        if (keys[vkId].role == Role.None) revert KeyUnknown(vkId);
+        _describe(vkId, keys[vkId].role, architecture);
+    }
+
+    function _describe(bytes32 vkId, Role role, bytes32 architecture) private {
+        if (role != Role.Score || architecture == 0) revert ArchitectureInvalid(role, architecture);
+        describedAs[vkId][architecture] = true;
+        emit KeyDescribed(vkId, architecture, msg.sender);
     }
 
     function _announce(bytes32 vkId, Key memory k, bytes32 srsId, bytes32 keyHash, string calldata info) private {
@@ -104,7 +128,7 @@ contract KeyRegistry is IKeyRegistry {
     /// @dev A score key names the release key that pays its claims, a release key its ciphertext words.
     function _linkFits(Role role, bytes32 link) private view returns (bool) {
         if (role == Role.Score) return keys[link].role == Role.Release;
-        if (role == Role.Release) return uint256(link) != 0 && uint256(link) <= MAX_CIPHERTEXT_WORDS;
+        if (role == Role.Release) return uint256(link) != 0 && uint256(link) <= CHUNK_WORDS * MAX_CIPHERTEXT_CHUNKS;
         return link == 0;
     }
 }

@@ -2,46 +2,55 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
+import {TokenPot} from "./TokenPot.sol";
 
 /// @title What the market owes outside its bounties
-/// @dev Pull payments: no call goes out while a bounty's books are open. Ether held equals what the
-/// bounties hold, plus what accounts are owed, plus what is burnt.
-abstract contract Ledger is IBountyMarket {
-    mapping(address account => uint256) private owed;
-    /// @inheritdoc IBountyMarket
-    uint256 public burnt;
+/// @dev Pull payments: no call goes out while a bounty's books are open. An asset is ether (zero
+/// address) or one bounty's pot of tokens. Ether held equals what the bounties hold, plus what accounts
+/// are owed, plus what is burnt; so does each pot's token.
+abstract contract Ledger {
+    mapping(address asset => mapping(address account => uint256)) internal owed;
+    mapping(address asset => uint256) internal locked;
     bool private transient entered;
 
-    /// @dev One call at a time, whatever an adapter or a payee does.
+    /// @dev One call at a time, whatever an adapter, a token or a payee does. Core and modules share it:
+    /// the flag is the market's transient storage.
     modifier exclusive() {
-        if (entered) revert Reentered();
-        entered = true;
+        _enter();
         _;
         entered = false;
     }
 
-    /// @inheritdoc IBountyMarket
-    function withdraw(address token) external exclusive {
-        if (token != address(0)) revert TokenNotSupported(token);
-        uint256 amount = owed[msg.sender];
-        if (amount == 0) revert NothingOwed();
-        owed[msg.sender] = 0;
-        emit Withdrawn(msg.sender, token, amount);
-        (bool ok,) = msg.sender.call{value: amount}("");
-        if (!ok) revert TransferFailed();
+    function _enter() internal virtual {
+        if (entered) revert IBountyMarket.Reentered();
+        entered = true;
     }
 
-    /// @inheritdoc IBountyMarket
-    function owedTo(address token, address account) external view returns (uint256) {
-        return token == address(0) ? owed[account] : 0;
+    function _withdraw(address asset) internal {
+        uint256 amount = owed[asset][msg.sender];
+        if (amount == 0) revert IBountyMarket.NothingOwed();
+        owed[asset][msg.sender] = 0;
+        emit IBountyMarket.Withdrawn(msg.sender, asset, amount);
+        bool ok;
+        if (asset == address(0)) {
+            address to = msg.sender;
+            // By hand, so that nothing a payee returns is copied.
+            assembly ("memory-safe") {
+                ok := call(gas(), to, amount, 0, 0, 0, 0)
+            }
+        } else {
+            ok = TokenPot(asset).pay(msg.sender, amount);
+        }
+        if (!ok) revert IBountyMarket.TransferFailed();
     }
 
-    function _credit(uint256 id, address account, uint256 amount) internal {
-        owed[account] += amount;
-        emit Credited(id, account, amount);
+    function _credit(uint256 id, address account, address asset, uint256 amount) internal {
+        if (amount == 0) return;
+        owed[asset][account] += amount;
+        emit IBountyMarket.Credited(id, account, asset, amount);
     }
 
-    function _burn(uint256 amount) internal {
-        burnt += amount;
+    function _burn(address asset, uint256 amount) internal {
+        if (amount != 0) locked[asset] += amount;
     }
 }

@@ -7,30 +7,54 @@ import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
 import {Ledger} from "./Ledger.sol";
 import {Tags} from "./libraries/Tags.sol";
 
-/// @title A market's state, its clock and its views
+/// @title A market's state and its clock
+/// @dev The one storage layout of core and modules: nothing that inherits from here adds a variable.
 abstract contract MarketStorage is Ledger {
     uint256 internal constant RESERVES = 4;
     uint256 internal constant MAX_PRIZES = 16;
     uint256 internal constant MAX_SHARDS = 256;
     uint256 internal constant MAX_KEYS = 8;
+    uint256 internal constant MAX_OPEN_SHARDS = 4;
+    uint256 internal constant MAX_OPEN_CHUNKS = 3;
     uint8 internal constant SLOTS = 2;
     uint8 internal constant NO_PRIZE = 255;
+
+    /// @dev Where a bounty's draw stands.
+    enum DrawPhase {
+        None,
+        Waiting,
+        Opened
+    }
+
+    /// @dev `IBountyMarket.Windows` in one word.
+    struct StoredWindows {
+        uint40 commitEnd;
+        uint24 gap;
+        uint32 reveal;
+        uint32 attest;
+        uint32 prove;
+        uint32 claim;
+        uint32 challenge;
+        uint32 answer;
+    }
 
     /// @dev What `IBountyMarket.Bounty` shows, packed.
     /// @param cursor board rows that were given a prize to claim so far
     /// @param pending of those, rows of the current round that have neither claimed nor lapsed
     /// @param restricted whether an allow-list applies
     /// @param staked entries whose stake is still held
-    /// @param share wei each entry gets when a bond is lost
+    /// @param share of the bond, what each entry gets when it is lost
+    /// @param overdueAt earliest deadline among the open shard challenges, 0 without any
     struct Stored {
         address owner;
-        Mode mode;
-        Phase settled;
+        IBountyMarket.Mode mode;
+        IBountyMarket.Phase settled;
         uint8 prizeCount;
         uint8 paidCount;
         uint8 rankedCount;
         uint8 cursor;
         uint8 pending;
+        uint8 claiming;
         uint8 keyCount;
         bool restricted;
         uint16 shardCount;
@@ -44,18 +68,24 @@ abstract contract MarketStorage is Ledger {
         uint32 entrants;
         uint32 staked;
         uint32 recordBytes;
+        DrawPhase drawn;
+        bool broken;
+        IBountyMarket.Metric metric;
+        uint8 challenges;
         // next word
         uint40 revealedAt;
         uint40 attestedAt;
         uint40 claimStart;
-        uint128 share;
-        Windows windows;
+        uint40 overdueAt;
+        uint96 share;
+        StoredWindows windows;
         bytes32 schemaId;
         bytes32 holdout;
         bytes32 datasetVkId;
         bytes32 dataset;
         uint256 pkX;
         uint256 pkY;
+        address pot;
         uint96[MAX_PRIZES] prizes;
         bytes32[MAX_KEYS] scoreKeys;
         uint32[MAX_SHARDS] lengths;
@@ -73,27 +103,61 @@ abstract contract MarketStorage is Ledger {
     }
 
     /// @param keyIndex place of the entry's vkId in the bounty's score keys
+    /// @param shared whether the entry took its share of a lost bond
     struct StoredEntry {
         address payout;
         uint32 seq;
         uint32 score;
-        EntryState state;
+        IBountyMarket.EntryState state;
         uint8 keyIndex;
+        bool shared;
         bytes32 h;
         uint256 model;
         uint256 proved;
     }
 
-    /// @inheritdoc IBountyMarket
+    /// @param left drawn shards not opened yet
+    struct StoredDraw {
+        uint16 pool;
+        uint16 left;
+        uint40 end;
+        uint64 beaconBlock;
+        uint256 picked;
+        uint256 opened;
+        mapping(uint256 index => bytes32) digests;
+    }
+
+    /// @param used shards that an accepted proof read while they could be challenged
+    /// @param made shards challenged so far
+    struct ShardChallenges {
+        uint256 used;
+        uint256 made;
+        IBountyMarket.Challenge[MAX_OPEN_SHARDS] open;
+    }
+
+    /// @dev `IBountyMarket.Listing`; a slot of `open` is free when it has no challenger.
+    struct StoredListing {
+        bytes32 listing;
+        uint40 until;
+        uint8 prize;
+        bool failed;
+        uint64 challenged;
+        IBountyMarket.Challenge[MAX_OPEN_CHUNKS] open;
+    }
+
+    /// @notice Where verifying keys are registered.
     IKeyRegistry public immutable keyRegistry;
-    /// @inheritdoc IBountyMarket
+    /// @notice Where CID proofs are recorded.
     IDatasetRegistry public immutable datasetRegistry;
-    /// @inheritdoc IBountyMarket
+    /// @notice Number of bounties posted.
     uint256 public bountyCount;
 
     mapping(uint256 id => Stored) internal bounties;
     mapping(uint256 id => mapping(address hunter => mapping(uint8 slot => StoredEntry))) internal entries;
     mapping(uint256 id => mapping(address hunter => bool)) internal allowed;
+    mapping(uint256 id => StoredDraw) internal draws;
+    mapping(uint256 id => ShardChallenges) internal shardChallenges;
+    mapping(uint256 id => mapping(address hunter => mapping(uint8 slot => StoredListing))) internal listings;
 
     constructor(IDatasetRegistry datasetRegistry_) {
         datasetRegistry = datasetRegistry_;
@@ -104,35 +168,40 @@ abstract contract MarketStorage is Ledger {
 
     function _known(uint256 id) internal view returns (Stored storage b) {
         b = bounties[id];
-        if (b.owner == address(0)) revert BountyUnknown(id);
+        if (b.owner == address(0)) revert IBountyMarket.BountyUnknown(id);
     }
 
-    function _in(uint256 id, Phase phase) internal view returns (Stored storage b) {
+    function _in(uint256 id, IBountyMarket.Phase phase) internal view returns (Stored storage b) {
         b = _known(id);
-        Phase actual = _phase(b);
-        if (actual != phase) revert PhaseWrong(actual);
+        IBountyMarket.Phase actual = _phase(id, b);
+        if (actual != phase) revert IBountyMarket.PhaseWrong(actual);
     }
 
-    function _phase(Stored storage b) internal view returns (Phase) {
-        if (b.settled != Phase.None) return b.settled;
+    function _phase(uint256 id, Stored storage b) internal view returns (IBountyMarket.Phase) {
+        if (b.settled != IBountyMarket.Phase.None) return b.settled;
+        if (b.drawn == DrawPhase.Waiting && block.timestamp >= draws[id].end) return IBountyMarket.Phase.Defaulted;
         uint256 commitEnd = b.windows.commitEnd;
-        if (block.timestamp < commitEnd) return Phase.Commit;
-        if (b.entrants == 0) return Phase.Claim;
+        if (block.timestamp < commitEnd) return IBountyMarket.Phase.Commit;
+        // The bond is lost already; who is ranked still claims.
+        if (b.entrants == 0 || b.broken) return IBountyMarket.Phase.Claim;
         if (b.revealedAt == 0) {
             uint256 end = commitEnd + b.windows.gap + b.windows.reveal;
-            return block.timestamp < end ? Phase.Reveal : Phase.Defaulted;
+            return block.timestamp < end ? IBountyMarket.Phase.Reveal : IBountyMarket.Phase.Defaulted;
         }
+        if (b.overdueAt != 0 && block.timestamp >= b.overdueAt) return IBountyMarket.Phase.Defaulted;
         if (b.attestedAt == 0) {
             uint256 end = uint256(b.revealedAt) + b.windows.attest;
-            return block.timestamp < end ? Phase.Attest : Phase.Defaulted;
+            return block.timestamp < end ? IBountyMarket.Phase.Attest : IBountyMarket.Phase.Defaulted;
         }
-        return block.timestamp < _proveEnd(b) ? Phase.Prove : Phase.Claim;
+        return block.timestamp < _proveEnd(b) ? IBountyMarket.Phase.Prove : IBountyMarket.Phase.Claim;
     }
 
+    /// @dev A challenge adds one answer window, once, however many follow. Every deadline lies before the
+    /// end: a shard is challenged within `challenge` <= `prove` of a reveal that precedes attestation.
     function _proveEnd(Stored storage b) internal view returns (uint256) {
         if (b.attestedAt == 0) return 0;
-        uint256 from = b.mode == Mode.Open ? b.windows.commitEnd : b.attestedAt;
-        return from + b.windows.prove;
+        uint256 from = b.mode == IBountyMarket.Mode.Open ? b.windows.commitEnd : b.attestedAt;
+        return from + b.windows.prove + (b.challenges == 0 ? 0 : b.windows.answer);
     }
 
     function _round(Stored storage b) internal view returns (uint256 start, uint256 end) {
@@ -156,108 +225,8 @@ abstract contract MarketStorage is Ledger {
         return row < b.prizeCount ? uint8(row) : b.board[row].prize;
     }
 
-    // ---------------------------------------------------------------- views
-
-    /// @inheritdoc IBountyMarket
-    function bountyOf(uint256 id) external view returns (Bounty memory v) {
-        Stored storage b = _known(id);
-        v.owner = b.owner;
-        v.mode = b.mode;
-        v.settled = b.settled;
-        v.prizeCount = b.prizeCount;
-        v.paidCount = b.paidCount;
-        v.rankedCount = b.rankedCount;
-        v.shardCount = b.shardCount;
-        v.samples = b.samples;
-        v.threshold = b.threshold;
-        v.entrants = b.entrants;
-        v.recordBytes = b.recordBytes;
-        v.revealedAt = b.revealedAt;
-        v.attestedAt = b.attestedAt;
-        v.claimStart = b.claimStart;
-        v.windows = b.windows;
-        v.bond = b.bond;
-        v.stake = b.stake;
-        v.held = b.held;
-        v.schemaId = b.schemaId;
-        v.holdout = b.holdout;
-        v.datasetVkId = b.datasetVkId;
-        v.dataset = b.dataset;
-        v.pkX = b.pkX;
-        v.pkY = b.pkY;
-    }
-
-    /// @inheritdoc IBountyMarket
-    function phaseOf(uint256 id) external view returns (Phase) {
-        return _phase(_known(id));
-    }
-
-    /// @inheritdoc IBountyMarket
-    function prizesOf(uint256 id) external view returns (uint96[] memory prizes) {
-        Stored storage b = _known(id);
-        prizes = new uint96[](b.prizeCount);
-        for (uint256 i; i < prizes.length; ++i) {
-            prizes[i] = b.prizes[i];
-        }
-    }
-
-    /// @inheritdoc IBountyMarket
-    function scoreKeysOf(uint256 id) external view returns (bytes32[] memory keys) {
-        Stored storage b = _known(id);
-        keys = new bytes32[](b.keyCount);
-        for (uint256 i; i < keys.length; ++i) {
-            keys[i] = b.scoreKeys[i];
-        }
-    }
-
-    /// @inheritdoc IBountyMarket
-    function shardsOf(uint256 id) external view returns (uint32[] memory lengths, bytes32[] memory digests) {
-        Stored storage b = _known(id);
-        lengths = new uint32[](b.shardCount);
-        for (uint256 i; i < lengths.length; ++i) {
-            lengths[i] = b.lengths[i];
-        }
-        digests = _digests(b);
-    }
-
-    function _digests(Stored storage b) internal view returns (bytes32[] memory digests) {
-        digests = new bytes32[](b.shardCount);
-        for (uint256 i; i < digests.length; ++i) {
-            digests[i] = b.digests[i];
-        }
-    }
-
-    /// @inheritdoc IBountyMarket
-    function entryOf(uint256 id, address hunter, uint8 slot) external view returns (Entry memory) {
-        Stored storage b = _known(id);
-        StoredEntry storage e = entries[id][hunter][slot];
-        if (e.state == EntryState.None) revert EntryUnknown(hunter, slot);
-        return Entry(e.state, e.seq, e.score, e.payout, b.scoreKeys[e.keyIndex], e.h, e.model, e.proved);
-    }
-
-    /// @inheritdoc IBountyMarket
-    function boardOf(uint256 id) external view returns (Row[] memory rows) {
-        Stored storage b = _known(id);
-        rows = new Row[](b.rankedCount);
-        for (uint256 i; i < rows.length; ++i) {
-            StoredRow storage r = b.board[i];
-            EntryState state = entries[id][r.hunter][r.slot].state;
-            rows[i] = Row(r.hunter, r.slot, r.score, r.seq, state, _prizeOf(b, i));
-        }
-    }
-
-    /// @inheritdoc IBountyMarket
-    function roundOf(uint256 id) external view returns (uint256 start, uint256 end) {
-        return _round(_known(id));
-    }
-
-    /// @inheritdoc IBountyMarket
-    function proveEndOf(uint256 id) external view returns (uint256) {
-        return _proveEnd(_known(id));
-    }
-
-    /// @inheritdoc IBountyMarket
-    function contextOf(uint256 id, address hunter, uint8 slot, bytes32 vkId) external view returns (uint256 ctx) {
-        return _context(id, hunter, slot, vkId);
+    /// @dev Twice the price of showing so many bytes: calldata at EIP-7623's floor, a SHA-256 and storage.
+    function _answerBond(uint256 length) internal view returns (uint256) {
+        return 2 * (100_000 + 41 * length) * block.basefee;
     }
 }

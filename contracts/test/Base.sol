@@ -42,11 +42,19 @@ abstract contract Base {
         require(created != address(0), "not created");
     }
 
+    /// @dev The market after its modules.
+    function deployMarket(address registry) internal returns (address) {
+        address posting = deploy("MarketPosting", abi.encode(registry));
+        address claiming = deploy("MarketClaiming", abi.encode(registry));
+        address ending = deploy("MarketEnding", abi.encode(registry));
+        return deploy("BountyMarket", abi.encode(registry, posting, claiming, ending));
+    }
+
     function setUpWorld() internal {
         vm.warp(START);
         keys = IKeyRegistry(deploy("KeyRegistry", ""));
         datasets = IDatasetRegistry(deploy("DatasetRegistry", abi.encode(keys)));
-        market = IBountyMarket(deploy("BountyMarket", abi.encode(datasets)));
+        market = IBountyMarket(deployMarket(address(datasets)));
         datasetVk = registerKey(IKeyRegistry.Role.Dataset, address(new DatasetDouble()), "dataset", 0);
         releaseVk = registerKey(IKeyRegistry.Role.Release, address(new ReleaseDouble()), "release", bytes32(WORDS));
         scoreVk = registerKey(IKeyRegistry.Role.Score, address(new ScoreDouble()), "score", releaseVk);
@@ -62,7 +70,12 @@ abstract contract Base {
     {
         address[] memory chunks = new address[](1);
         chunks[0] = keys.storeChunk(key);
-        return keys.register(role, adapter, chunks, link, "");
+        return keys.register(role, adapter, chunks, link, architectureOf(role), "");
+    }
+
+    /// @dev Digest of a graph nobody reads here; only a score key has one.
+    function architectureOf(IKeyRegistry.Role role) internal pure returns (bytes32) {
+        return role == IKeyRegistry.Role.Score ? sha256("a graph") : bytes32(0);
     }
 
     function hunter(uint256 i) internal pure returns (address) {
@@ -153,7 +166,7 @@ abstract contract Base {
         p.bond = 0.4 ether;
         p.stake = 0.06 ether;
         p.threshold = 100;
-        p.windows = IBountyMarket.Windows(uint40(vm.getBlockTimestamp() + 1000), 60, 1000, 2000, 3000, 4000);
+        p.windows = IBountyMarket.Windows(uint40(vm.getBlockTimestamp() + 1000), 60, 1000, 2000, 3000, 4000, 1500, 500);
         p.schema = schema();
         p.lengths = new uint32[](2);
         p.lengths[0] = SHARD_BYTES;

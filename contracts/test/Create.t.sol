@@ -97,10 +97,12 @@ contract CreateTest is Base {
         refusesParams(p, err(IBountyMarket.EncryptionKeyInvalid.selector));
     }
 
-    function test_create_refuses_tokens() public {
+    function test_create_refuses_tokens_without_code() public {
         IBountyMarket.Params memory p = sealedParams();
         p.token = address(7);
-        refusesParams(p, err(IBountyMarket.TokenNotSupported.selector, 7));
+        bytes memory data = abi.encodeCall(IBountyMarket.create, (p));
+        refuses(owner, 0, data, err(IBountyMarket.TokenNotSupported.selector, 7));
+        refuses(owner, 1, data, err(IBountyMarket.ValueWrong.selector, 1, 0));
     }
 
     function test_create_refuses_bad_prizes() public {
@@ -297,6 +299,17 @@ contract CreateTest is Base {
         p = sealedParams();
         p.windows.claim = 0;
         refusesParams(p, window(5, 0, 1, 90 days));
+        p = sealedParams();
+        p.windows.challenge = 0;
+        refusesParams(p, window(6, 0, 1, 3000));
+        p.windows.challenge = 3001; // whoever challenges last must be answered before Prove can end
+        refusesParams(p, window(6, 3001, 1, 3000));
+        p = openParams();
+        p.windows.challenge = 90 days + 1; // of a large claim's chunks
+        refusesParams(p, window(6, 90 days + 1, 1, 90 days));
+        p = sealedParams();
+        p.windows.answer = 7 days + 1;
+        refusesParams(p, window(7, 7 days + 1, 1, 7 days));
         p = openParams();
         p.windows.reveal = 1;
         refusesParams(p, window(2, 1, 0, 0));
@@ -304,14 +317,16 @@ contract CreateTest is Base {
         p.windows.attest = 1;
         refusesParams(p, window(3, 1, 0, 0));
         p = sealedParams();
-        p.windows = IBountyMarket.Windows(uint40(START + 1), 0, 1, 1, 1, 1);
+        p.windows = IBountyMarket.Windows(uint40(START + 1), 0, 1, 1, 1, 1, 1, 1);
         create(p);
     }
 
     function test_windows_and_samples_on_a_public_chain() public {
         vm.chainId(1);
         IBountyMarket.Params memory p = sealedParams();
-        p.windows = IBountyMarket.Windows(uint40(START + 1 hours), 15 minutes, 1 hours, 1 hours, 1 hours, 24 hours);
+        p.windows = IBountyMarket.Windows(
+            uint40(START + 1 hours), 15 minutes, 1 hours, 1 hours, 1 hours, 24 hours, 1 hours, 1 hours
+        );
         IBountyMarket.Windows memory w = p.windows;
         p.windows.commitEnd -= 1;
         refusesParams(p, window(0, 1 hours - 1, 1 hours, 365 days));
@@ -331,6 +346,12 @@ contract CreateTest is Base {
         p.windows.claim = 24 hours - 1;
         refusesParams(p, window(5, 24 hours - 1, 24 hours, 90 days));
         p.windows.claim = 24 hours;
+        p.windows.challenge = 1 hours - 1;
+        refusesParams(p, window(6, 1 hours - 1, 1 hours, 1 hours));
+        p.windows.challenge = 1 hours;
+        p.windows.answer = 1 hours - 1;
+        refusesParams(p, window(7, 1 hours - 1, 1 hours, 7 days));
+        p.windows.answer = 1 hours;
         p.lengths = new uint32[](1);
         p.lengths[0] = 63 * 65;
         p.threshold = 63;

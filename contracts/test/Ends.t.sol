@@ -182,7 +182,7 @@ contract EndsTest is Base {
         eq(owner.balance - before, 4.4 ether, "paid");
         refuses(owner, 0, withdraw, err(IBountyMarket.NothingOwed.selector));
         bytes memory token = abi.encodeCall(IBountyMarket.withdraw, (address(9)));
-        refuses(owner, 0, token, err(IBountyMarket.TokenNotSupported.selector, 9));
+        refuses(owner, 0, token, err(IBountyMarket.NothingOwed.selector));
     }
 
     /// @dev An entry of `to`'s, refunded after a cancel.
@@ -234,7 +234,8 @@ contract EndsTest is Base {
     }
 
     function test_ether_cannot_be_sent_without_a_purpose() public {
-        refuses(owner, 1 ether, "", "");
+        refuses(owner, 1 ether, "", abi.encodeWithSelector(IBountyMarket.FunctionUnknown.selector, bytes4(0)));
+        refuses(owner, 1 ether, hex"01020304", abi.encodeWithSelector(IBountyMarket.FunctionUnknown.selector, bytes4(0x01020304)));
         refuses(owner, 1 ether, abi.encodeCall(IBountyMarket.finalize, (id)), "");
     }
 

@@ -37,7 +37,8 @@ contract EnterTest is Base {
         check(e.state == IBountyMarket.EntryState.Committed && e.payout == payout(1), "entry");
         eq(e.seq, 2, "order");
         check(e.h == commitment(id, 1, 1) && e.vkId == scoreVk, "commitment and key");
-        eq(market.bountyOf(id).held, 4.52 ether, "held");
+        eq(market.bountyOf(id).held, 4.4 ether, "held");
+        eq(address(market).balance, 4.52 ether, "with two stakes");
         eq(market.bountyOf(id).entrants, 2, "entrants");
     }
 

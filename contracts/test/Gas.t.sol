@@ -35,7 +35,7 @@ contract GasTest is Base {
         address[] memory chunks = new address[](1);
         chunks[0] = keys.storeChunk("gas");
         address adapter = keys.key(scoreVk).adapter;
-        keys.register(IKeyRegistry.Role.Score, adapter, chunks, releaseVk, "");
+        keys.register(IKeyRegistry.Role.Score, adapter, chunks, releaseVk, architectureOf(IKeyRegistry.Role.Score), "");
         note("register", 300_000);
 
         IBountyMarket.Params memory p = sealedParams();

@@ -27,7 +27,7 @@ contract RegistriesTest is Base {
         pure
         returns (bytes memory)
     {
-        return abi.encodeCall(IKeyRegistry.register, (role, to, chunks, link, ""));
+        return abi.encodeCall(IKeyRegistry.register, (role, to, chunks, link, architectureOf(role), ""));
     }
 
     function refusesKey(bytes memory data, bytes memory expected) private {
@@ -68,7 +68,7 @@ contract RegistriesTest is Base {
         bytes memory first = new bytes(24_575);
         first[0] = 0x11;
         (chunks[0], chunks[1]) = (keys.storeChunk(first), keys.storeChunk("second"));
-        bytes32 vkId = keys.register(IKeyRegistry.Role.Score, adapter, chunks, releaseVk, "bafy...");
+        bytes32 vkId = keys.register(IKeyRegistry.Role.Score, adapter, chunks, releaseVk, bytes32(uint256(7)), "for humans");
         bytes32 srs = keccak256("double");
         check(vkId == vkIdOf(2, adapter.codehash, srs, bytes.concat(first, "second"), releaseVk), "vkId");
         IKeyRegistry.Key memory k = keys.key(vkId);
@@ -94,7 +94,7 @@ contract RegistriesTest is Base {
         bytes memory foreign = registerCall(IKeyRegistry.Role.Mint, adapter, one(adapter), 0);
         refusesKey(foreign, abi.encodeWithSelector(IKeyRegistry.ChunkUnknown.selector, adapter));
         bytes memory longInfo = abi.encodeCall(
-            IKeyRegistry.register, (IKeyRegistry.Role.Mint, adapter, chunks, 0, string(new bytes(513)))
+            IKeyRegistry.register, (IKeyRegistry.Role.Mint, adapter, chunks, 0, 0, string(new bytes(513)))
         );
         refusesKey(longInfo, err(IKeyRegistry.InfoTooLong.selector, 513));
         refusesKey(abi.encodeCall(IKeyRegistry.key, (bytes32(0))), err(IKeyRegistry.KeyUnknown.selector, 0));
@@ -110,10 +110,10 @@ contract RegistriesTest is Base {
         linkRefused(IKeyRegistry.Role.Score, bytes32(uint256(134)));
         linkRefused(IKeyRegistry.Role.Score, scoreVk);
         linkRefused(IKeyRegistry.Role.Release, 0);
-        linkRefused(IKeyRegistry.Role.Release, bytes32(uint256(3073))); // above 96 KiB
+        linkRefused(IKeyRegistry.Role.Release, bytes32(uint256(196_609))); // above 6 MiB
         linkRefused(IKeyRegistry.Role.Dataset, bytes32(uint256(1)));
         linkRefused(IKeyRegistry.Role.Mint, releaseVk);
-        registerKey(IKeyRegistry.Role.Release, adapter, "largest", bytes32(uint256(3072)));
+        registerKey(IKeyRegistry.Role.Release, adapter, "largest", bytes32(uint256(196_608)));
         registerKey(IKeyRegistry.Role.Mint, adapter, "mint", 0);
     }
 

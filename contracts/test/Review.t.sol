@@ -25,7 +25,7 @@ contract Poisoner {
         returns (bytes32 vkId, address adapter)
     {
         adapter = address(new Phantom(bomb, honest.code));
-        vkId = keys.register(IKeyRegistry.Role.Release, adapter, chunks, link, "");
+        vkId = keys.register(IKeyRegistry.Role.Release, adapter, chunks, link, 0, "");
     }
 }
 
@@ -53,7 +53,7 @@ contract ReviewTest is Base {
 
     function tryRegister(address adapter, address[] memory chunks) private returns (bool ok, bytes memory got) {
         bytes memory data =
-            abi.encodeCall(IKeyRegistry.register, (IKeyRegistry.Role.Release, adapter, chunks, bytes32(WORDS), ""));
+            abi.encodeCall(IKeyRegistry.register, (IKeyRegistry.Role.Release, adapter, chunks, bytes32(WORDS), 0, ""));
         return address(keys).call(data);
     }
 

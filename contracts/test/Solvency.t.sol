@@ -340,7 +340,8 @@ contract SolvencyTest {
         sum = market.burnt();
         uint256 n = market.bountyCount();
         for (uint256 id = 1; id <= n; ++id) {
-            sum += market.bountyOf(id).held;
+            IBountyMarket.Bounty memory b = market.bountyOf(id);
+            sum += b.held + uint256(market.detailOf(id).staked) * b.stake;
         }
         address[] memory a = handler.accounts();
         for (uint256 k; k < a.length; ++k) {

@@ -69,7 +69,40 @@ function immutables(references, names) {
   return Object.fromEntries(Object.entries(byName).sort(([x], [y]) => (x < y ? -1 : 1)));
 }
 
+/** A contract that others hold the code of: its interface, itself, and the modules it runs. */
+const PARTS = { api: 'IBountyMarket', core: 'BountyMarket', modules: ['MarketPosting', 'MarketClaiming', 'MarketEnding'] };
+
+/**
+ * Holds what inheritance would hold in one contract: core and modules share one storage layout, each
+ * function of the interface is in exactly one of them, and none of them offers anything else.
+ */
+function checkParts(contracts) {
+  const byName = Object.assign({}, ...Object.values(contracts));
+  const layout = (name) =>
+    JSON.stringify(byName[name].storageLayout, (key, value) =>
+      // Numbers of AST nodes, and which contract a variable is reached through.
+      key === 'astId' || key === 'contract' ? undefined : typeof value === 'string' ? value.replace(/\)\d+(_|,|\)|$)/g, ')$1') : value);
+  const signature = (item) => {
+    const types = (list) => list.map((x) => (x.components ? `(${types(x.components)})${x.type.slice(5)}` : x.type)).join();
+    return `${item.name}(${types(item.inputs)}) ${item.stateMutability} (${types(item.outputs)})`;
+  };
+  const functions = (name) => byName[name].abi.filter((x) => x.type === 'function').map(signature);
+  const shared = new Set(['keyRegistry() view (address)', 'datasetRegistry() view (address)', 'bountyCount() view (uint256)']);
+  const where = new Map();
+  for (const name of [PARTS.core, ...PARTS.modules]) {
+    if (layout(name) !== layout(PARTS.core)) fail(`${name} lays out storage differently from ${PARTS.core}`);
+    for (const f of functions(name)) {
+      if (name !== PARTS.core && (shared.has(f) || f === 'self() view (address)')) continue;
+      if (where.has(f)) fail(`${f} is in ${where.get(f)} and in ${name}`);
+      where.set(f, name);
+    }
+  }
+  for (const f of functions(PARTS.api)) if (!where.delete(f)) fail(`${PARTS.api}: nothing implements ${f}`);
+  for (const [f, name] of where) fail(`${name}: ${f} is not in ${PARTS.api}`);
+}
+
 function artifacts({ contracts, sources }) {
+  checkParts(contracts);
   const files = new Map();
   const names = variableNames(sources);
   for (const [source, inSource] of Object.entries(contracts).sort()) {

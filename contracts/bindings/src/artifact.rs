@@ -31,8 +31,12 @@ artifacts![
     DatasetRegistry,
     DatasetVerifier,
     KeyRegistry,
+    MarketClaiming,
+    MarketEnding,
+    MarketPosting,
     ReleaseVerifier,
-    ScoreVerifier
+    ScoreVerifier,
+    TokenPot
 ];
 
 /// Why an artifact does not give what was asked.

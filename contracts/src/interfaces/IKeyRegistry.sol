@@ -17,7 +17,7 @@ interface IKeyRegistry {
     /// @param role what the key proves
     /// @param adapter contract that answers for the key
     /// @param codeHash the adapter's code hash at registration
-    /// @param link score key: vkId of its release key; release key: ciphertext words; otherwise zero
+    /// @param link score key: vkId of its release key; release key: ciphertext words, at most 196,608; otherwise zero
     /// @param chunks data contracts holding the key's bytes, in order
     struct Key {
         Role role;
@@ -34,7 +34,7 @@ interface IKeyRegistry {
 
     /// @notice A key is registered.
     /// @param keyHash keccak256 of the concatenated chunks
-    /// @param info free text for humans, such as the CID of the published architecture; not part of vkId
+    /// @param info free text for humans; not part of vkId
     event KeyRegistered(
         bytes32 indexed vkId,
         Role indexed role,
@@ -47,6 +47,13 @@ interface IKeyRegistry {
         string info
     );
 
+    /// @notice Somebody names the architecture a key was made from. Anyone can, wrongly too: a node fetches
+    /// it by this CID, derives the vkId again and believes nothing else.
+    /// @param architecture SHA-256 digest in the CID (version 1, raw) of the published graph
+    event KeyDescribed(bytes32 indexed vkId, bytes32 indexed architecture, address indexed by);
+
+    /// @notice A score key is registered with its architecture's digest, any other key without one.
+    error ArchitectureInvalid(Role role, bytes32 architecture);
     /// @notice A chunk has 1 to 24,575 bytes (EIP-170 less the leading STOP); all but a key's last have 24,575.
     error ChunkSize(uint256 size);
     /// @notice The data contract could not be created.
@@ -77,16 +84,31 @@ interface IKeyRegistry {
     /// @notice Registers a key, or finds a new adapter with the same code for one whose adapter is gone.
     /// @param chunks addresses from `storeChunk`, in order, all but the last full
     /// @param link see `Key.link`
+    /// @param architecture score key: SHA-256 digest in the CID of the published graph; otherwise zero
     /// @return vkId keccak256(abi.encode(TAG_VK, role, codeHash, srsId, keccak256(key bytes), link))
-    function register(Role role, address adapter, address[] calldata chunks, bytes32 link, string calldata info)
-        external
-        returns (bytes32 vkId);
+    function register(
+        Role role,
+        address adapter,
+        address[] calldata chunks,
+        bytes32 link,
+        bytes32 architecture,
+        string calldata info
+    ) external returns (bytes32 vkId);
+
+    /// @notice Names an architecture of a registered score key: whoever registered it first may have lied.
+    function describe(bytes32 vkId, bytes32 architecture) external;
 
     /// @notice The key, after checking that its adapter's code is still the registered one.
     function key(bytes32 vkId) external view returns (Key memory);
 
     /// @notice Role of a vkId; `None` when it is unknown or its adapter's code is no longer the registered one.
     function roleOf(bytes32 vkId) external view returns (Role);
+
+    /// @notice Identity of the structured reference string under a vkId; zero when it is unknown.
+    function srsOf(bytes32 vkId) external view returns (bytes32);
+
+    /// @notice Whether somebody named this architecture for the key.
+    function describedAs(bytes32 vkId, bytes32 architecture) external view returns (bool);
 
     /// @notice Link of a vkId; zero when it is unknown.
     function linkOf(bytes32 vkId) external view returns (bytes32);

@@ -21,4 +21,18 @@ library Ciphertext {
         }
         if (bad != type(uint256).max) revert IBountyMarket.CiphertextWord(bad);
     }
+
+    /// @notice Sum of Y_j * z^(3072 j) over the sums of chunks: what `evaluate` gives of all of them.
+    function join(uint256[] calldata sums, uint256 z) internal pure returns (uint256 y) {
+        // 3072 = 3 * 2^10.
+        uint256 step = mulmod(mulmod(z, z, FIELD_ORDER), z, FIELD_ORDER);
+        for (uint256 i; i < 10; ++i) {
+            step = mulmod(step, step, FIELD_ORDER);
+        }
+        for (uint256 j = sums.length; j != 0;) {
+            uint256 sum = sums[--j];
+            if (sum >= FIELD_ORDER) revert IBountyMarket.NotAFieldElement(sum);
+            y = addmod(mulmod(y, step, FIELD_ORDER), sum, FIELD_ORDER);
+        }
+    }
 }

@@ -26,7 +26,13 @@ use zkaggle_graph::ids::Role;
 const CONTRACTS: &[(&str, &[&str])] = &[
     ("KeyRegistry", &[]),
     ("DatasetRegistry", &["KeyRegistry"]),
-    ("BountyMarket", &["DatasetRegistry"]),
+    ("MarketPosting", &["DatasetRegistry"]),
+    ("MarketClaiming", &["DatasetRegistry"]),
+    ("MarketEnding", &["DatasetRegistry"]),
+    (
+        "BountyMarket",
+        &["DatasetRegistry", "MarketPosting", "MarketClaiming", "MarketEnding"],
+    ),
 ];
 /// Adapters, each with the SRS in its code where its argument has one.
 const ADAPTERS: [Role; 3] = [Role::Score, Role::Dataset, Role::Release];

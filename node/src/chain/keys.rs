@@ -29,6 +29,8 @@ pub struct KeyData {
     pub bytes: Vec<u8>,
     pub link: [u8; 32],
     pub vk_id: VkId,
+    /// SHA-256 of a score key's published graph, zero for any other key; not part of the identity.
+    pub architecture: [u8; 32],
     /// Free text for humans; not part of the identity.
     pub info: String,
 }
@@ -59,6 +61,7 @@ pub async fn ensure_registered(chain: &Chain, deployment: &Deployment, key: &Key
         deployment.address(adapter(key.role)?)?,
         chunks,
         B256::from(key.link),
+        B256::from(key.architecture),
         key.info.clone(),
     );
     gas += chain.send("register a key", call).await?.gas;

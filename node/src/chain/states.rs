@@ -38,7 +38,7 @@ numbered!(
 );
 numbered!(
     /// Where an entry stands.
-    EntryState: None, Committed, Proved, Ranked, Claimed, Lapsed, Refunded
+    EntryState: None, Committed, Proved, Ranked, Claimed, Lapsed, Refunded, Claiming
 );
 
 #[cfg(test)]

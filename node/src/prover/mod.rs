@@ -23,6 +23,7 @@ use zkaggle_circuits::evm;
 use zkaggle_circuits::statements::accuracy::{AccuracyInstance, AccuracyWitness};
 use zkaggle_circuits::statements::cid::{CidInstance, CidWitness};
 use zkaggle_circuits::statements::release::{ReleaseInstance, ReleaseWitness};
+use zkaggle_graph::dataset::cid::{digest_of, raw_cid};
 use zkaggle_graph::graph::{CapacityClass, Graph};
 use zkaggle_graph::ids::{Role, VkId};
 
@@ -137,6 +138,7 @@ impl Prover {
             bytes: key.evm_key(),
             link,
             vk_id,
+            architecture: [0; 32],
             info,
         };
         key.verifying_key()
@@ -218,6 +220,10 @@ impl Prover {
         let bytes = evm::compile(vk).context("compile the key for the chain")?.into_bytes();
         let cs = identity::code_hash(role, srs.points())?;
         let vk_id = VkId::new(role, cs, srs.id(), &bytes, link);
+        let architecture = match role {
+            Role::Score => digest_of(&raw_cid(&shape))?,
+            Role::Dataset | Role::Release | Role::Mint => [0; 32],
+        };
         keys::write(&self.dir, vk_id, role, srs.points(), shape, &bytes, vk)?;
         Ok((
             KeyData {
@@ -225,6 +231,7 @@ impl Prover {
                 bytes,
                 link,
                 vk_id,
+                architecture,
                 info,
             },
             srs.is_development(),

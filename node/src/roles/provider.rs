@@ -28,6 +28,9 @@ use zkaggle_graph::graph::Graph;
 use zkaggle_graph::ids::{self, JubPoint};
 use zkaggle_graph::model::ModelFile;
 
+/// Longest time to answer a challenge that the market allows, in seconds.
+const MOST_ANSWER: u32 = 7 * 24 * 3600;
+
 /// What a claim turned out to hold: written beside the opened model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -335,6 +338,7 @@ impl Provider {
             prizes: f.prizes.iter().map(wei).collect::<Result<_>>()?,
             bond: wei(&f.bond)?,
             stake: wei(&f.stake)?,
+            metric: 0,
             threshold: f.threshold.correct(u32::try_from(dataset.n()).context("samples")?)?,
             windows: IBountyMarket::Windows {
                 commitEnd: alloy::primitives::aliases::U40::from(now + u64::from(f.windows.commit)),
@@ -343,6 +347,9 @@ impl Provider {
                 attest: if sealed { seconds(&f.windows.attest)? } else { 0 },
                 prove: seconds(&f.windows.prove)?,
                 claim: seconds(&f.windows.claim)?,
+                // Blocks may be missed, and challenged, for as long as somebody could prove with them.
+                challenge: seconds(&f.windows.prove)?,
+                answer: seconds(&f.windows.claim)?.min(MOST_ANSWER),
             },
             schema: IBountyMarket::Schema {
                 shape: schema.shape.clone(),
@@ -361,6 +368,7 @@ impl Provider {
             pkX: word(&key.x),
             pkY: word(&key.y),
             allowed: f.allowed.clone(),
+            draw: IBountyMarket::Draw { pool: 0, window: 0 },
         })
     }
 
