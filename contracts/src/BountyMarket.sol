@@ -183,17 +183,11 @@ contract BountyMarket is MarketViews, MarketBooks {
         _verifyScore(b, vkId, shard, x, proof);
         e.proved |= 1 << shard;
         e.score = Metrics.fold(b.metric, e.score, uint32(x.score));
-        _noteUse(id, b, shard);
+        // Who proved a shard had it: from then on nobody can say that it is not to be had.
+        if (block.timestamp < uint256(b.revealedAt) + b.windows.challenge) b.lengths[shard] |= USED;
         if (e.model == 0) e.model = x.C;
         emit IBountyMarket.ShardProved(id, msg.sender, slot, x.C, shard, uint32(x.score), x.R);
         if (e.proved == type(uint256).max >> (MAX_SHARDS - b.shardCount)) _scored(id, b, e, slot);
-    }
-
-    /// @dev Who proved a shard had it: from then on nobody can say that it is not to be had.
-    function _noteUse(uint256 id, Stored storage b, uint256 shard) private {
-        if (b.mode == IBountyMarket.Mode.Open || block.timestamp >= uint256(b.revealedAt) + b.windows.challenge) return;
-        uint256 used = shardChallenges[id].used;
-        if ((used >> shard) & 1 == 0) shardChallenges[id].used = used | (1 << shard);
     }
 
     /// @dev Shard commitment and count come from storage, never from the caller.
@@ -204,7 +198,7 @@ contract BountyMarket is MarketViews, MarketBooks {
         ScoreStatement memory x,
         bytes calldata proof
     ) private view {
-        x.n = b.lengths[shard] / b.recordBytes;
+        x.n = _length(b, shard) / b.recordBytes;
         uint256 most = Metrics.most(b.metric, x.n);
         if (x.score > most) revert IBountyMarket.ScoreTooHigh(x.score, most);
         (, x.s) = datasetRegistry.shard(b.datasetVkId, b.digests[shard]);

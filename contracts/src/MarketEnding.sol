@@ -24,9 +24,10 @@ contract MarketEnding is MarketModule {
         ) revert IBountyMarket.EntryUnknown(msg.sender, 0);
         if (shard >= b.shardCount) revert IBountyMarket.ShardUnknown(shard);
         ShardChallenges storage all = shardChallenges[id];
-        if (((all.used | all.made) >> shard) & 1 == 1) revert IBountyMarket.NotChallengeable(shard);
+        bool used = b.lengths[shard] & USED != 0;
+        if (used || (all.made >> shard) & 1 == 1) revert IBountyMarket.NotChallengeable(shard);
         if (b.challenges == MAX_CHALLENGES) revert IBountyMarket.TooManyChallenges();
-        uint256 least = _answerBond(b.lengths[shard]);
+        uint256 least = _answerBond(_length(b, shard));
         if (msg.value < least) revert IBountyMarket.ChallengeBondTooLow(msg.value, least);
         if (msg.value > type(uint96).max) revert IBountyMarket.ValueWrong(msg.value, type(uint96).max);
         IBountyMarket.Challenge storage free = _free(all);

@@ -18,6 +18,9 @@ abstract contract MarketStorage is Ledger {
     uint256 internal constant MAX_OPEN_CHUNKS = 3;
     uint8 internal constant SLOTS = 2;
     uint8 internal constant NO_PRIZE = 255;
+    /// @dev Set in a shard's stored length once an accepted proof read it while it could be challenged: in a
+    /// word the proof reads anyway, at a tenth of the price of a new one.
+    uint32 internal constant USED = 1 << 31;
 
     /// @dev Where a bounty's draw stands.
     enum DrawPhase {
@@ -127,10 +130,8 @@ abstract contract MarketStorage is Ledger {
         mapping(uint256 index => bytes32) digests;
     }
 
-    /// @param used shards that an accepted proof read while they could be challenged
     /// @param made shards challenged so far
     struct ShardChallenges {
-        uint256 used;
         uint256 made;
         IBountyMarket.Challenge[MAX_OPEN_SHARDS] open;
     }
@@ -212,6 +213,11 @@ abstract contract MarketStorage is Ledger {
             start += b.windows.gap;
         }
         end = start + b.windows.claim;
+    }
+
+    /// @dev Bytes of a shard as published.
+    function _length(Stored storage b, uint256 shard) internal view returns (uint32) {
+        return b.lengths[shard] & ~USED;
     }
 
     function _context(uint256 id, address hunter, uint8 slot, bytes32 vkId) internal view returns (uint256) {

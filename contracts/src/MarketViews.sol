@@ -80,7 +80,7 @@ abstract contract MarketViews is MarketStorage {
         Stored storage b = _known(id);
         lengths = new uint32[](b.shardCount);
         for (uint256 i; i < lengths.length; ++i) {
-            lengths[i] = b.lengths[i];
+            lengths[i] = _length(b, i);
         }
         digests = new bytes32[](b.shardCount);
         for (uint256 i; i < digests.length; ++i) {

@@ -7,6 +7,7 @@ import {IDatasetRegistry, Schema} from "../src/interfaces/IDatasetRegistry.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {ScoreStatement} from "../src/interfaces/IScoreVerifier.sol";
+import {Coin} from "./mocks/Coins.sol";
 import {DatasetDouble, Double, ReleaseDouble, ScoreDouble} from "./mocks/Verifiers.sol";
 import {vm} from "./Vm.sol";
 
@@ -196,7 +197,7 @@ abstract contract Base {
     }
 
     function create(IBountyMarket.Params memory p) internal returns (uint256) {
-        uint256 value = cost(p);
+        uint256 value = p.token == address(0) ? cost(p) : 0;
         vm.prank(owner);
         return market.create{value: value}(p);
     }
@@ -364,6 +365,19 @@ abstract contract Base {
     }
 
     // ---------------------------------------------------------------- money
+
+    /// @dev Prizes and bond in a token that `owner` has, and lets the market take.
+    function tokenParams(Coin coin) internal returns (IBountyMarket.Params memory p) {
+        p = sealedParams();
+        p.token = address(coin);
+        coin.mint(owner, cost(p));
+        vm.prank(owner);
+        coin.approve(address(market), cost(p));
+    }
+
+    function owedIn(address asset, address who) internal view returns (uint256) {
+        return market.owedTo(asset, who);
+    }
 
     function owed(address who) internal view returns (uint256) {
         return market.owedTo(address(0), who);

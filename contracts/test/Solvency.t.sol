@@ -378,7 +378,7 @@ contract SolvencyTest {
     function afterInvariant() public {
         atLeast("create", 3);
         atLeast("commit", 8);
-        leave();
+        everybodyLeaves();
     }
 
     function test_fixed_walks_reach_every_act() public {
@@ -395,7 +395,7 @@ contract SolvencyTest {
             for (uint256 i; i < names.length; ++i) {
                 total[names[i]] += h.count(names[i]);
             }
-            leave();
+            everybodyLeaves();
         }
         uint8[12] memory least = [20, 80, 8, 8, 30, 6, 3, 12, 2, 6, 30, 20];
         for (uint256 i; i < names.length; ++i) {
@@ -419,7 +419,7 @@ contract SolvencyTest {
     ];
     mapping(bytes32 act => uint256) private total;
 
-    function leave() private {
+    function everybodyLeaves() private {
         handler.drain();
         require(address(market).balance == market.burnt(), "all but the burnt has left");
     }

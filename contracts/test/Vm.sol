@@ -20,6 +20,9 @@ interface Vm {
     function lastCallGas() external view returns (Gas memory);
     function prank(address sender) external;
     function warp(uint256 time) external;
+    function roll(uint256 number) external;
+    function fee(uint256 baseFee) external;
+    function setBlockhash(uint256 number, bytes32 hash) external;
     function deal(address account, uint256 amount) external;
     function chainId(uint256 id) external;
     function etch(address account, bytes calldata code) external;
