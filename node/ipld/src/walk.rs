@@ -8,7 +8,7 @@
 mod node;
 
 use crate::dag_pb::DagPbError;
-use crate::name::{NameError, is_supported, normal};
+use crate::name::{NameError, is_supported, normal, verify};
 use crate::unixfs::UnixFsError;
 use cid::Cid;
 use std::borrow::Cow;
@@ -170,6 +170,15 @@ impl Walk {
     /// # Errors
     /// When the bytes are not the item's, the node is malformed or disagrees with its parent, or a limit is reached.
     pub fn give<'a>(&mut self, item: &Item, block: &'a [u8]) -> Result<Given<'a>, WalkError> {
+        verify(&item.cid, block)?;
+        self.give_checked(item, block)
+    }
+
+    /// As [`Walk::give`], for bytes that the caller has hashed and compared with the item's name.
+    ///
+    /// # Errors
+    /// When the node is malformed or disagrees with its parent, or a limit is reached.
+    pub fn give_checked<'a>(&mut self, item: &Item, block: &'a [u8]) -> Result<Given<'a>, WalkError> {
         let read = node::read(item, block)?;
         if let Given::File { size, .. } = read.given {
             // Charged where a file begins, before any of it is asked for.

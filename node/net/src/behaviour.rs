@@ -14,6 +14,7 @@ use libp2p::{
 
 use crate::{
     announce::{MAX_ANNOUNCEMENT, TOPIC},
+    bitswap::inbound,
     network::{Dht, NetConfig, NetError},
     provide::{MAX_FOREIGN, MAX_OWN, RECORD_TTL},
 };
@@ -36,7 +37,10 @@ pub(crate) struct Behaviour {
     pub ping: ping::Behaviour,
     pub kademlia: kad::Behaviour<kad::store::MemoryStore>,
     pub gossip: Gossip,
+    /// Opens the exchange's streams.
     pub streams: libp2p_stream::Behaviour,
+    /// Accepts them.
+    pub inbound: inbound::Behaviour,
 }
 
 /// The only topic there is.
@@ -117,6 +121,7 @@ fn behaviour(key: &identity::Keypair, config: &NetConfig) -> Result<Behaviour, N
         kademlia: kademlia(me, config.dht),
         gossip: gossip(key)?,
         streams: libp2p_stream::Behaviour::new(),
+        inbound: inbound::Behaviour::default(),
     })
 }
 

@@ -3,15 +3,7 @@
 use bytes::Bytes;
 pub use cid::Cid;
 use multihash_codetable::{Code, MultihashDigest};
-
-/// Largest block that is stored, sent or accepted, in bytes: what every IPFS implementation carries.
-pub const MAX_BLOCK: usize = 2 << 20;
-
-/// Multicodec of a raw block: bytes without structure, as shards and manifests are.
-pub const RAW: u64 = 0x55;
-
-/// Multicodec of a node in IPFS's file and folder format, which links other blocks.
-pub const DAG_PB: u64 = 0x70;
+pub use zkaggle_ipld::{DAG_PB, MAX_BLOCK, RAW, normal};
 
 const SHA2_256: u64 = 0x12;
 const SHA2_256_BYTES: u8 = 32;
@@ -35,14 +27,6 @@ pub fn is_supported(cid: &Cid) -> bool {
 /// Checks bytes against a name.
 pub fn matches(cid: &Cid, bytes: &[u8]) -> bool {
     is_supported(cid) && Code::Sha2_256.digest(bytes) == *cid.hash()
-}
-
-/// Gives a name its version 1 form: a version 0 name stands for a dag-pb node and for nothing else.
-pub fn normal(cid: &Cid) -> Cid {
-    match cid.version() {
-        cid::Version::V0 => Cid::new_v1(DAG_PB, *cid.hash()),
-        cid::Version::V1 => *cid,
-    }
 }
 
 /// Bytes that were hashed and have their name, so that nobody need hash them again.

@@ -1,6 +1,6 @@
 //! Publishing and fetching, whichever way blocks travel.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use cid::Cid;
 use libp2p::PeerId;
@@ -8,9 +8,10 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     bitswap::FetchError,
+    block::CheckedBlock,
     blockstore::{Blockstore, StoreError, Visibility},
     kubo::{KuboClient, KuboError},
-    network::Network,
+    network::{NetError, Network},
 };
 
 /// How blocks leave and reach a node.
@@ -39,6 +40,8 @@ pub enum ContentError {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Kubo(#[from] KuboError),
+    #[error(transparent)]
+    Net(#[from] NetError),
     #[error("the store's task was stopped")]
     Stopped,
 }
@@ -107,31 +110,59 @@ impl Content {
 
     /// Gets a block, from the own store if it is there; `from` names peers to ask, none meaning all.
     ///
-    /// A block that had to be fetched is stored as public, not pinned.
+    /// A block that had to be fetched is stored as a public copy.
     ///
     /// # Errors
     /// As the carrier's.
     pub async fn fetch(&self, cid: Cid, from: &BTreeSet<PeerId>) -> Result<Vec<u8>, ContentError> {
+        let patience = match &self.carrier {
+            Carrier::Peers(network) => network.fetch_timeout(),
+            Carrier::Kubo(client) => client.fetch_patience(),
+        };
+        Ok(self.fetch_block(cid, from, patience).await?.into_bytes().into())
+    }
+
+    /// As [`Content::fetch`], without copying the bytes, with a time of the caller's.
+    ///
+    /// # Errors
+    /// As the carrier's.
+    pub async fn fetch_block(
+        &self,
+        cid: Cid,
+        from: &BTreeSet<PeerId>,
+        patience: Duration,
+    ) -> Result<CheckedBlock, ContentError> {
         match &self.carrier {
             Carrier::Peers(network) => {
                 let from: Vec<PeerId> = from.iter().copied().collect();
-                Ok(network.fetch(cid, &from).await?)
+                Ok(network.fetch_block(cid, &from, patience).await?)
             }
             Carrier::Kubo(client) => {
-                match self.on_store(move |store| store.get(&cid)).await {
-                    Ok(Some(bytes)) => return Ok(bytes),
+                match self.on_store(move |store| store.get_checked(&cid)).await {
+                    Ok(Some(block)) => return Ok(block),
                     Ok(None) => {}
                     Err(ContentError::Store(error @ StoreError::Corrupt { .. })) => {
                         tracing::error!(%error, "fetching the block again");
                     }
                     Err(error) => return Err(error),
                 }
-                let bytes = client.get_block(&cid).await?;
-                let kept = bytes.clone();
-                self.on_store(move |store| store.put_block(&cid, &kept, Visibility::Public))
-                    .await?;
-                Ok(bytes)
+                let client = client.clone().with_fetch_patience(patience);
+                let block = client.get_checked(&cid).await?;
+                let kept = block.clone();
+                self.on_store(move |store| store.put_copy(&kept)).await?;
+                Ok(block)
             }
+        }
+    }
+
+    /// Tells the DHT that these blocks are served here. A Kubo daemon tells of what it has by itself.
+    ///
+    /// # Errors
+    /// [`ContentError::Net`].
+    pub async fn provide(&self, cids: Vec<Cid>) -> Result<(), ContentError> {
+        match &self.carrier {
+            Carrier::Peers(network) => Ok(network.provide(cids).await?),
+            Carrier::Kubo(_) => Ok(()),
         }
     }
 

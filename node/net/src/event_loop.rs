@@ -19,14 +19,13 @@ use libp2p::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
     announce::Announcement,
     behaviour::{self, Behaviour, BehaviourEvent},
-    bitswap::{self, Engine},
+    bitswap::{Engine, inbound::Inbound},
     blockstore::Blockstore,
     conduct::{Bucket, Conduct, Offence},
     network::{Command, Dht, NetConfig, NetError, NetEvent, peer_of},
@@ -65,7 +64,6 @@ const LISTEN_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct EventLoop {
     swarm: Swarm<Behaviour>,
     engine: Engine,
-    acceptor: JoinHandle<()>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<NetEvent>,
     faults: mpsc::Receiver<(PeerId, Offence)>,
@@ -91,7 +89,7 @@ struct Search {
 }
 
 impl EventLoop {
-    /// Listens, and prepares the exchange before the first connection so that identify names its protocol.
+    /// Listens, with the exchange prepared for the first connection.
     pub async fn new(
         mut swarm: Swarm<Behaviour>,
         config: NetConfig,
@@ -99,23 +97,17 @@ impl EventLoop {
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<NetEvent>,
     ) -> Result<(Self, Engine), NetError> {
-        let mut control = swarm.behaviour().streams.new_control();
-        let incoming = control.accept(bitswap::PROTOCOL).map_err(|error| NetError::Setup {
-            what: "bitswap",
-            reason: error.to_string(),
-        })?;
+        let control = swarm.behaviour().streams.new_control();
         let (faults_in, faults) = mpsc::channel(FAULTS);
         let engine = Engine::new(control, store, config.exchange.clone(), faults_in);
         for address in &config.listen {
             listen(&mut swarm, address).await?;
         }
-        let acceptor = tokio::spawn(engine.clone().accept(incoming));
         let with_peer = |address: Multiaddr| peer_of(&address).map(|peer| (peer, address));
         let bootstrap = config.bootstrap.into_iter().map(with_peer).collect::<Result<_, _>>()?;
         let event_loop = Self {
             swarm,
             engine: engine.clone(),
-            acceptor,
             commands,
             events,
             faults,
@@ -288,6 +280,9 @@ impl EventLoop {
                 if let Some((address, reply)) = self.dials.remove(&connection_id) {
                     let _ = reply.send(Err(dial_error(address, &error)));
                 }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Inbound(Inbound { peer, stream })) => {
+                self.engine.inbound(peer, stream);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }))
@@ -472,7 +467,6 @@ impl EventLoop {
     /// Stops listening, ends fetches and readers, closes connections and lets the goodbyes go out.
     async fn close(mut self) {
         self.engine.close();
-        self.acceptor.abort();
         for (_, (_, reply)) in std::mem::take(&mut self.dials) {
             let _ = reply.send(Err(NetError::Closed));
         }

@@ -9,6 +9,7 @@
 //! * [`network`]: one libp2p swarm behind a clonable [`Network`] handle.
 //! * [`kubo`]: a Kubo daemon through its RPC endpoint, in place of our own peers.
 //! * [`content`]: publish and fetch by either way.
+//! * [`dag`]: fetch a root with everything below it.
 //!
 //! This is the only crate of the workspace that uses libp2p and the IPFS API client.
 //!
@@ -30,6 +31,7 @@ pub mod block;
 pub mod blockstore;
 pub mod conduct;
 pub mod content;
+pub mod dag;
 pub mod kubo;
 pub mod network;
 
@@ -41,6 +43,7 @@ pub use announce::{AnnounceError, Announcement};
 pub use block::{CheckedBlock, Cid, MAX_BLOCK, cid_of};
 pub use blockstore::{BlockInfo, Blockstore, DiskBlockstore, MemoryBlockstore, StoreError, Visibility};
 pub use content::{Content, ContentError};
+pub use dag::{DagError, DagOptions, DagProgress};
 pub use kubo::{KuboClient, KuboError};
 pub use libp2p::{Multiaddr, PeerId};
 pub use network::{Dht, IdentitySeed, NetConfig, NetError, NetEvent, Network, Traffic};

@@ -261,6 +261,11 @@ impl Network {
         self.me
     }
 
+    /// How long [`Network::fetch`] tries.
+    pub fn fetch_timeout(&self) -> Duration {
+        self.fetch_timeout
+    }
+
     /// Lists the addresses listened on, each ending in this node's `/p2p/` part, ready to be dialled.
     pub async fn listen_addrs(&self) -> Result<Vec<Multiaddr>, NetError> {
         let addresses = self.ask(Command::ListenAddrs).await?;

@@ -1,103 +1,28 @@
-//! Against a real Kubo daemon, named by `ZKAGGLE_KUBO`; see docs/network.md for how to build one.
+//! Against a real Kubo daemon, named by `ZKAGGLE_KUBO` or found as `ipfs`; see docs/network.md for how to build one.
 
 #[allow(dead_code, reason = "other test files use the rest")]
 mod common;
+#[path = "common/kubo.rs"]
+mod fixture;
 
 use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{node, soon};
-use tempfile::TempDir;
-use zkaggle_net::{Content, KuboClient, KuboError, MemoryBlockstore, Multiaddr, PeerId, Visibility, cid_of};
-
-/// A daemon of its own folder on loopback, alone: no bootstrap peers, no discovery. Killed on drop.
-struct Kubo {
-    binary: PathBuf,
-    folder: TempDir,
-    daemon: Child,
-}
-
-impl Kubo {
-    /// `None`, with a printed line, when there is no binary to run.
-    fn start() -> Option<Self> {
-        let Some(binary) = std::env::var_os("ZKAGGLE_KUBO").map(PathBuf::from) else {
-            println!("skipped: ZKAGGLE_KUBO does not name a Kubo binary (see docs/network.md)");
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        run(&binary, folder.path(), &["init", "--profile=test"]);
-        let daemon = command(&binary, folder.path())
-            .arg("daemon")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let kubo = Self { binary, folder, daemon };
-        let started = Instant::now();
-        while !kubo.folder.path().join("api").exists() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the daemon did not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Some(kubo)
-    }
-
-    fn api(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("api"))
-            .unwrap()
-            .trim()
-            .to_owned()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Vec<u8> {
-        run(&self.binary, self.folder.path(), arguments)
-    }
-
-    fn id(&self) -> PeerId {
-        String::from_utf8(self.run(&["id", "-f", "<id>"]))
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap()
-    }
-
-    fn address(&self) -> Multiaddr {
-        let text = String::from_utf8(self.run(&["id", "-f", "<addrs>"])).unwrap();
-        let tcp = |line: &&str| line.starts_with("/ip4/127.0.0.1/tcp/") && !line.contains("/ws");
-        text.lines()
-            .find(tcp)
-            .expect("a TCP address on loopback")
-            .parse()
-            .unwrap()
-    }
-}
-
-impl Drop for Kubo {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
-
-fn command(binary: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command.env("IPFS_PATH", folder).env("IPFS_TELEMETRY", "off");
-    command
-}
-
-fn run(binary: &Path, folder: &Path, arguments: &[&str]) -> Vec<u8> {
-    let output = command(binary, folder).args(arguments).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
+use common::{Node, config, node, node_with, soon};
+use fixture::Kubo;
+use zkaggle_ipld::{
+    build::{self, FileOptions},
+    walk::{self, Given, Limits, WalkError},
+};
+use zkaggle_net::{
+    Cid, Content, DagOptions, Dht, KuboClient, KuboError, MemoryBlockstore, NetConfig, PeerId, Visibility, cid_of,
+    kubo::PinKind,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_go_through_the_rpc_endpoint_and_are_checked() {
@@ -168,4 +93,198 @@ async fn kubo_and_a_node_exchange_blocks_both_ways() {
     node.store.release(&sealed).unwrap();
     node.network.offer(&sealed);
     assert_eq!(soon(impatient.get_block(&sealed)).await.unwrap(), b"hold-out");
+}
+
+/// Bytes that do not repeat within a block.
+fn noise(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let word = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(word).collect()
+}
+
+/// A folder with files of none, one and several blocks, one of them deeper.
+fn folder(at: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = BTreeMap::from([
+        ("empty".to_owned(), vec![]),
+        ("small".to_owned(), noise(1000, 1)),
+        ("below/large".to_owned(), noise(3_000_000, 2)),
+    ]);
+    fs::create_dir_all(at.join("below")).unwrap();
+    for (name, bytes) in &files {
+        fs::write(at.join(name), bytes).unwrap();
+    }
+    files
+}
+
+/// The files below a root, read from a node's store alone.
+fn files(node: &Node, root: Cid) -> BTreeMap<String, Vec<u8>> {
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let get = |cid: &Cid| Ok(node.store.get(cid).unwrap());
+    walk::each(root, Limits::default(), get, |_, given| {
+        match given {
+            Given::File { path, bytes, .. } => {
+                files.insert(path, bytes.into_owned());
+            }
+            Given::Part { path, bytes, .. } => files.get_mut(&path).unwrap().extend_from_slice(&bytes),
+            _ => {}
+        }
+        Ok::<_, WalkError>(())
+    })
+    .unwrap();
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_pins_and_archives_go_through_the_rpc_endpoint() {
+    let Some(mut kubo) = Kubo::start() else { return };
+    let client = KuboClient::new(&kubo.api()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, archive) = (folder.path().join("file"), folder.path().join("file.car"));
+    let bytes = noise(700_000, 3);
+    fs::write(&path, &bytes).unwrap();
+
+    let root = soon(client.add(&path)).await.unwrap();
+    let mut blocks = BTreeMap::new();
+    let built = build::add_file(&bytes[..], &FileOptions::default(), &mut |cid, block: &[u8]| {
+        blocks.insert(cid, block.to_vec());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(root, built.cid, "Kubo's CID is ours");
+    assert_eq!(soon(client.cat(&root.to_string(), 1 << 20)).await.unwrap(), bytes);
+    let short = soon(client.cat(&root.to_string(), 1000)).await.unwrap_err();
+    assert!(matches!(short, KuboError::Wrong { call: "cat", .. }), "{short}");
+    assert_eq!(
+        soon(client.block_stat(&root)).await.unwrap(),
+        blocks[&root].len() as u64
+    );
+
+    assert_eq!(client.pinned(&root).await.unwrap(), Some(PinKind::Recursive));
+    let leaf = blocks.keys().copied().find(|cid| *cid != root).unwrap();
+    assert_eq!(client.pinned(&leaf).await.unwrap(), Some(PinKind::Indirect));
+    soon(client.unpin(&root)).await.unwrap();
+    assert_eq!(client.pinned(&root).await.unwrap(), None);
+    assert!(matches!(client.unpin(&root).await, Err(KuboError::Refused { .. })));
+    soon(client.pin(&root)).await.unwrap();
+    assert_eq!(client.pinned(&root).await.unwrap(), Some(PinKind::Recursive));
+
+    assert_eq!(
+        soon(client.export_car(&root, &archive)).await.unwrap(),
+        blocks.len() as u64
+    );
+    let other = Kubo::start().unwrap();
+    let elsewhere = KuboClient::new(&other.api()).unwrap();
+    assert_eq!(soon(elsewhere.import_car(&archive)).await.unwrap(), [root]);
+    assert_eq!(soon(elsewhere.cat(&root.to_string(), 1 << 20)).await.unwrap(), bytes);
+    fs::write(&archive, b"no archive").unwrap();
+    let refused = soon(elsewhere.import_car(&archive)).await.unwrap_err();
+    assert!(matches!(refused, KuboError::Refused { .. }), "{refused}");
+    let absent = soon(elsewhere.import_car(Path::new("/no/such/file")))
+        .await
+        .unwrap_err();
+    assert!(matches!(absent, KuboError::File { .. }), "{absent}");
+
+    kubo.kill();
+    let gone = soon(client.export_car(&root, &folder.path().join("late.car")))
+        .await
+        .unwrap_err();
+    assert!(matches!(gone, KuboError::Unreachable { .. }), "{gone}");
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 2, "nothing half-written: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_come_from_kubo_by_bitswap_whatever_their_cid_version() {
+    let Some(kubo) = Kubo::start() else { return };
+    let source = tempfile::tempdir().unwrap();
+    let expected = folder(source.path());
+    let path = source.path().to_str().unwrap();
+    let node = node(1).await;
+    soon(node.network.dial(kubo.address())).await.unwrap();
+    let content = Content::over_peers(node.store.clone(), node.network.clone());
+    for version in ["--cid-version=1", "--cid-version=0"] {
+        let root: Cid = kubo.line(&["add", "-r", "-Q", version, path]).parse().unwrap();
+        let mut last = 0;
+        let options = DagOptions {
+            patience: Duration::from_secs(4),
+            ..Default::default()
+        };
+        let done = soon(content.fetch_dag(&[root], &options, |now| last = now.blocks))
+            .await
+            .unwrap();
+        assert_eq!((done.files, done.file_bytes, done.resumed), (3, 3_001_000, 0));
+        assert_eq!(done.blocks, last);
+        assert_eq!(files(&node, root), expected, "{version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubo_reads_our_folders_and_finds_them_by_either_cid_version() {
+    let Some(kubo) = Kubo::start() else { return };
+    let source = tempfile::tempdir().unwrap();
+    let expected = folder(source.path());
+    let node = node(1).await;
+    soon(node.network.dial(kubo.address())).await.unwrap();
+    let mut keep = |cid, block: &[u8]| {
+        node.store
+            .put_block(&cid, block, Visibility::Public)
+            .map_err(std::io::Error::other)
+    };
+    let root = build::add_path(source.path(), &FileOptions::default(), &mut keep)
+        .unwrap()
+        .cid;
+    let old = Cid::new_v0(*root.hash()).unwrap();
+    for name in [root, old] {
+        for (file, bytes) in &expected {
+            assert_eq!(&kubo.run(&["cat", &format!("{name}/{file}")]), bytes, "{name}/{file}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubo_and_our_nodes_share_a_dht() {
+    let Some(kubo) = Kubo::start() else { return };
+    let lan = || NetConfig {
+        dht: Dht::IpfsLan,
+        ..config()
+    };
+    let (provider, seeker) = (node_with(1, lan()).await, node_with(2, lan()).await);
+    soon(provider.network.dial(kubo.address())).await.unwrap();
+    let kubo_id = soon(seeker.network.dial(kubo.address())).await.unwrap();
+
+    let ours = provider.store.put(b"of our node", Visibility::Public).unwrap();
+    soon(provider.network.provide(vec![ours])).await.unwrap();
+    let id = provider.network.peer_id();
+    assert_eq!(found(&seeker, ours).await, [id].into(), "our record, kept by Kubo");
+    let named = kubo.line(&["routing", "findprovs", "--num-providers=1", &ours.to_string()]);
+    assert_eq!(named, id.to_string());
+    assert_eq!(soon(seeker.network.fetch(ours, &[id])).await.unwrap(), b"of our node");
+
+    let theirs = KuboClient::new(&kubo.api())
+        .unwrap()
+        .put_block(b"of Kubo")
+        .await
+        .unwrap();
+    kubo.run(&["routing", "provide", &theirs.to_string()]);
+    assert!(found(&seeker, theirs).await.contains(&kubo_id), "Kubo's record");
+}
+
+/// Asks the DHT until it names somebody.
+async fn found(node: &Node, cid: Cid) -> BTreeSet<PeerId> {
+    soon(async {
+        loop {
+            let found = node.network.providers(cid, Duration::from_secs(3)).await.unwrap();
+            if !found.is_empty() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
 }

@@ -18,9 +18,8 @@ use std::{
 };
 
 use cid::Cid;
-use futures::StreamExt;
 use libp2p::{PeerId, Stream};
-use libp2p_stream::{Control, IncomingStreams};
+use libp2p_stream::Control;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::{AbortHandle, JoinSet, spawn_blocking},
@@ -45,7 +44,7 @@ const OUTBOX: usize = 256;
 /// What the exchange allows; the defaults suit a node with up to a hundred peers.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Inbound streams of one peer that are read at once.
+    /// Inbound streams of one peer that are read at once; Kubo opens one a message.
     pub streams_per_peer: usize,
     /// Wants of one peer that are remembered.
     pub wants_per_peer: usize,
@@ -64,7 +63,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            streams_per_peer: 8,
+            streams_per_peer: 64,
             wants_per_peer: 1024,
             questions_per_peer: 4096,
             read_bytes: 64 << 20,
@@ -108,6 +107,7 @@ pub(super) struct Shared {
     pub wanted: Mutex<BTreeMap<Cid, Wanted>>,
     faults: mpsc::Sender<(PeerId, Offence)>,
     budget: ReadBudget,
+    readers: Mutex<JoinSet<()>>,
     pub fetches: Semaphore,
     pub counters: Counters,
     pub closed: watch::Sender<bool>,
@@ -130,6 +130,7 @@ impl Engine {
             public: PublicBlocks::new(store.clone()),
             store,
             budget: ReadBudget::new(limits.read_bytes),
+            readers: Mutex::default(),
             fetches: Semaphore::new(limits.parallel_fetches),
             limits,
             peers: Mutex::default(),
@@ -144,23 +145,16 @@ impl Engine {
         &self.0.counters
     }
 
-    /// Accepts inbound streams until the stream ends or the task is aborted, which ends its readers too.
-    pub async fn accept(self, mut incoming: IncomingStreams) {
-        let mut readers = JoinSet::new();
-        loop {
-            tokio::select! {
-                next = incoming.next() => match next {
-                    Some((id, stream)) => {
-                        let peer = self.peer(id);
-                        match peer.streams.clone().try_acquire_owned() {
-                            Ok(permit) => { readers.spawn(self.clone().read_from(peer, stream, permit)); }
-                            Err(_) => self.fault(id, Offence::StreamFlood),
-                        }
-                    }
-                    None => return,
-                },
-                Some(_) = readers.join_next(), if !readers.is_empty() => {}
+    /// Reads a stream that a peer has opened, unless the peer has too many.
+    pub fn inbound(&self, id: PeerId, stream: Stream) {
+        let peer = self.peer(id);
+        match peer.streams.clone().try_acquire_owned() {
+            Ok(permit) => {
+                let mut readers = lock(&self.0.readers);
+                while readers.try_join_next().is_some() {}
+                readers.spawn(self.clone().read_from(peer, stream, permit));
             }
+            Err(_) => self.fault(id, Offence::StreamFlood),
         }
     }
 
@@ -197,9 +191,10 @@ impl Engine {
         }
     }
 
-    /// Ends every fetch and writer.
+    /// Ends every fetch, reader and writer.
     pub fn close(&self) {
         self.0.closed.send_replace(true);
+        lock(&self.0.readers).abort_all();
         let peers = std::mem::take(&mut *lock(&self.0.peers));
         peers.values().for_each(|peer| peer.stop());
     }

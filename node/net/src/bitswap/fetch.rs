@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use cid::Cid;
 use libp2p::PeerId;
 use tokio::{
@@ -83,6 +84,24 @@ impl Engine {
             Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "fetching the block again"),
             Err(error) => return Err(error.into()),
         }
+        // Kubo cannot send the empty block, which everybody has anyway.
+        let block = match CheckedBlock::new(cid, Bytes::new()) {
+            Some(empty) => empty,
+            None => self.ask_for(cid, from, patience).await?,
+        };
+        let (store, kept) = (self.0.store.clone(), block.clone());
+        let stored = spawn_blocking(move || store.put_copy(&kept)).await;
+        stored.map_err(|_| FetchError::Closed)??;
+        self.offer(&cid);
+        Ok(block)
+    }
+
+    async fn ask_for(
+        &self,
+        cid: Cid,
+        from: Option<BTreeSet<PeerId>>,
+        patience: Duration,
+    ) -> Result<CheckedBlock, FetchError> {
         let question = Question::open(self, cid);
         let mut closed = self.0.closed.subscribe();
         let arrived = tokio::select! {
@@ -90,17 +109,11 @@ impl Engine {
             _ = closed.wait_for(|closed| *closed) => return Err(FetchError::Closed),
         };
         let asked = question.asked();
-        let block = arrived.map_err(|_| FetchError::NotFound {
+        arrived.map_err(|_| FetchError::NotFound {
             cid,
             waited: patience,
             asked,
-        })??;
-        drop(question);
-        let (store, kept) = (self.0.store.clone(), block.clone());
-        let stored = spawn_blocking(move || store.put_copy(&kept)).await;
-        stored.map_err(|_| FetchError::Closed)??;
-        self.offer(&cid);
-        Ok(block)
+        })?
     }
 
     /// Asks peers whether they have a block and returns those that say so within `patience`, without fetching it.

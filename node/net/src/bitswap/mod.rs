@@ -8,14 +8,14 @@
 //! * `fetch`: one question a block, put to peers until it is answered.
 //!
 //! Answers travel on streams we open ourselves, one kept open per peer: the protocol never answers on the
-//! stream a question came by. `libp2p-stream` drops inbound streams that are not accepted at once, so few
-//! streams and a want that is repeated until answered are part of the design.
+//! stream a question came by. `libp2p-stream` opens them; `inbound` accepts those of others.
 //!
 //! # Source
 //! IPFS's Bitswap specification, "Bitswap 1.2.0".
 
 mod engine;
 mod fetch;
+pub(crate) mod inbound;
 mod ledger;
 pub mod message;
 mod serve;

@@ -1,17 +1,30 @@
-//! Blocks through a Kubo daemon's RPC endpoint.
+//! Blocks, files and whole DAGs through a Kubo daemon's RPC endpoint.
+//!
+//! * this file: the client, its patience, and single blocks.
+//! * `dag`: files, pins, archives.
+//! * `endpoint`: what an endpoint may look like.
+//! * `request`: calls that the client library has no method for.
 //!
 //! The endpoint belongs on loopback: it is an administrator's interface without a password. TLS is left out
 //! on purpose (the client's is outdated), so `https` is refused rather than downgraded.
 
-use std::{future::Future, io::Cursor, str::FromStr, time::Duration};
+mod dag;
+mod endpoint;
+mod request;
 
+pub use dag::PinKind;
+
+use std::{future::Future, io::Cursor, path::PathBuf, str::FromStr, time::Duration};
+
+use bytes::Bytes;
 use cid::Cid;
-use futures::TryStreamExt;
-use ipfs_api_backend_hyper::{IpfsApi, IpfsClient, TryFromUri, request::BlockPut};
-use libp2p::{Multiaddr, multiaddr::Protocol};
+use futures::{Stream, TryStreamExt};
+use ipfs_api_backend_hyper::{Form, IpfsApi, IpfsClient, TryFromUri, response::BlockPutResponse};
+use ipfs_api_prelude::Backend;
 use tokio::time::{sleep, timeout};
 
-use crate::block::{self, MAX_BLOCK, cid_of};
+use crate::block::{self, CheckedBlock, DAG_PB, MAX_BLOCK, RAW};
+use endpoint::{checked_url, from_multiaddr, without_credentials};
 
 /// Tries per call, for failures that may pass.
 const TRIES: u32 = 3;
@@ -55,6 +68,8 @@ pub enum KuboError {
     },
     #[error("{cid} is not a version 1 CID with a full SHA-256 digest: only those can be checked")]
     Unsupported { cid: Cid },
+    #[error("{}: {reason}", path.display())]
+    File { path: PathBuf, reason: String },
     #[error("block of {size} bytes is larger than {MAX_BLOCK}: split it into smaller blocks")]
     TooLarge { size: usize },
 }
@@ -89,6 +104,10 @@ impl KuboClient {
         self
     }
 
+    pub(crate) fn fetch_patience(&self) -> Duration {
+        self.fetch_patience
+    }
+
     /// Asks for the daemon's version, which also shows that it is there.
     ///
     /// # Errors
@@ -101,32 +120,51 @@ impl KuboClient {
     /// Stores and pins a raw block and returns its name, which is checked to be ours.
     ///
     /// # Errors
-    /// [`KuboError::TooLarge`]; [`KuboError::Wrong`] when the daemon names the block differently.
+    /// As [`KuboClient::put_checked`].
     pub async fn put_block(&self, bytes: &[u8]) -> Result<Cid, KuboError> {
+        let cid = block::cid_of(bytes);
+        self.put_checked(&CheckedBlock::stored(cid, Bytes::copy_from_slice(bytes)))
+            .await?;
+        Ok(cid)
+    }
+
+    /// Stores and pins a raw or dag-pb block under its name.
+    ///
+    /// # Errors
+    /// [`KuboError::TooLarge`]; [`KuboError::Wrong`] when the daemon names the block differently.
+    pub async fn put_checked(&self, block: &CheckedBlock) -> Result<(), KuboError> {
+        let bytes = block.bytes();
         if bytes.len() > MAX_BLOCK {
             return Err(KuboError::TooLarge { size: bytes.len() });
         }
+        let codec = match block.cid().codec() {
+            RAW => "raw",
+            DAG_PB => "dag-pb",
+            _ => return Err(KuboError::Unsupported { cid: *block.cid() }),
+        };
         let call = || async {
-            // No format: raw is what Kubo makes of a block unless told otherwise, and the option is deprecated.
-            let options = BlockPut {
-                format: Some("raw"),
-                mhtype: Some("sha2-256"),
-                mhlen: Some(32),
-                pin: Some(true),
-            };
-            Ok(self
-                .client
-                .block_put_with_options(Cursor::new(bytes.to_vec()), options)
-                .await?
-                .key)
+            let mut form = Form::default();
+            form.add_reader("data", Cursor::new(bytes.clone()));
+            let answer: BlockPutResponse = self.client.request(request::BlockPut::new(codec), Some(form)).await?;
+            Ok(answer.key)
         };
         let key = self.retry("block/put", LOCAL_PATIENCE, call).await?;
-        let expected = cid_of(bytes);
-        // Compared as CIDs: other implementations write the same one in another base.
-        if Cid::from_str(&key).ok() != Some(expected) {
-            return Err(self.wrong("block/put", format!("it named the block {key}, not {expected}")));
-        }
-        Ok(expected)
+        self.same_name("block/put", &key, block.cid())
+    }
+
+    /// Asks for a block's size, which the daemon may have to find on its network.
+    ///
+    /// # Errors
+    /// [`KuboError::TimedOut`] when it is not found; [`KuboError::Wrong`] when another block is described.
+    pub async fn block_stat(&self, cid: &Cid) -> Result<u64, KuboError> {
+        let name = cid.to_string();
+        let call = || async {
+            let answer = self.client.block_stat(&name).await?;
+            Ok((answer.key, answer.size))
+        };
+        let (key, size) = self.retry("block/stat", self.fetch_patience, call).await?;
+        self.same_name("block/stat", &key, cid)?;
+        Ok(size)
     }
 
     /// Gets a block, which the daemon may have to find on its network, and checks it against its name.
@@ -134,26 +172,31 @@ impl KuboClient {
     /// # Errors
     /// [`KuboError::Wrong`] when the bytes do not have this name; [`KuboError::TimedOut`] when it is not found.
     pub async fn get_block(&self, cid: &Cid) -> Result<Vec<u8>, KuboError> {
+        Ok(self.get_checked(cid).await?.into_bytes().into())
+    }
+
+    /// As [`KuboClient::get_block`], the bytes with their name.
+    ///
+    /// # Errors
+    /// As [`KuboClient::get_block`].
+    pub async fn get_checked(&self, cid: &Cid) -> Result<CheckedBlock, KuboError> {
         if !block::is_supported(cid) {
             return Err(KuboError::Unsupported { cid: *cid });
         }
         let name = cid.to_string();
-        let call = || async {
-            let mut stream = self.client.block_get(&name);
-            let mut bytes = Vec::new();
-            while let Some(chunk) = stream.try_next().await? {
-                if bytes.len() + chunk.len() > MAX_BLOCK {
-                    return Ok(None);
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(Some(bytes))
-        };
+        let call = || async { collect(self.client.block_get(&name), MAX_BLOCK).await };
         let bytes = self.retry("block/get", self.fetch_patience, call).await?;
-        match bytes {
-            Some(bytes) if block::matches(cid, &bytes) => Ok(bytes),
-            Some(_) => Err(self.wrong("block/get", format!("the bytes are not those of {cid}"))),
-            None => Err(self.wrong("block/get", format!("more than {MAX_BLOCK} bytes for {cid}"))),
+        let bytes = bytes.ok_or_else(|| self.wrong("block/get", format!("more than {MAX_BLOCK} bytes for {cid}")))?;
+        CheckedBlock::new(*cid, bytes.into())
+            .ok_or_else(|| self.wrong("block/get", format!("the bytes are not those of {cid}")))
+    }
+
+    /// Compares as CIDs: other implementations write the same one in another base.
+    fn same_name(&self, call: &'static str, got: &str, expected: &Cid) -> Result<(), KuboError> {
+        if Cid::from_str(got).ok() == Some(*expected) {
+            Ok(())
+        } else {
+            Err(self.wrong(call, format!("it named {got}, not {expected}")))
         }
     }
 
@@ -195,97 +238,40 @@ impl KuboClient {
                 }
             }
         };
-        let late = |_| KuboError::TimedOut {
-            url: self.url.clone(),
-            call: name,
-            waited: patience,
-        };
-        timeout(patience, tries).await.map_err(late)?
+        timeout(patience, tries).await.map_err(|_| self.late(name, patience))?
     }
+
+    fn late(&self, call: &'static str, waited: Duration) -> KuboError {
+        KuboError::TimedOut {
+            url: self.url.clone(),
+            call,
+            waited,
+        }
+    }
+}
+
+/// Reads a stream of at most `limit` bytes; `None` when it is longer.
+async fn collect(
+    mut stream: impl Stream<Item = Result<Bytes, ipfs_api_backend_hyper::Error>> + Unpin,
+    limit: usize,
+) -> Result<Option<Vec<u8>>, ipfs_api_backend_hyper::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.try_next().await? {
+        if bytes.len() + chunk.len() > limit {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
 }
 
 fn is_transport(error: &ipfs_api_backend_hyper::Error) -> bool {
     matches!(error, ipfs_api_backend_hyper::Error::Client(_))
 }
 
-fn from_multiaddr(text: &str) -> Option<String> {
-    let address = Multiaddr::from_str(text).ok()?;
-    let parts: Vec<Protocol<'_>> = address.iter().collect();
-    match parts.as_slice() {
-        [Protocol::Ip4(host), Protocol::Tcp(port)] => Some(format!("http://{host}:{port}")),
-        [Protocol::Ip6(host), Protocol::Tcp(port)] => Some(format!("http://[{host}]:{port}")),
-        [
-            Protocol::Dns(host) | Protocol::Dns4(host) | Protocol::Dns6(host),
-            Protocol::Tcp(port),
-        ] => checked_url(&format!("http://{host}:{port}")).ok(),
-        _ => None,
-    }
-}
-
-/// Accepts `http://host[:port]` and nothing after it.
-///
-/// The client's own constructor panics on some strings that parse as a URI, such as `localhost:5001`.
-fn checked_url(url: &str) -> Result<String, &'static str> {
-    if url.starts_with("https://") {
-        return Err("TLS is not supported: reach a remote daemon through a tunnel to loopback");
-    }
-    let rest = url.strip_prefix("http://").ok_or("it must begin with http://")?;
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    if authority.contains('@') {
-        return Err("user names and passwords do not belong in a URL");
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    // What follows the last colon is a port, unless it is inside an IPv6 address.
-    let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
-    let host = port.map_or(authority, |(host, _)| host);
-    if host.is_empty() || !host.chars().all(plain) || port.is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
-        return Err("after http:// comes a host, a colon and a port");
-    }
-    Ok(format!("http://{authority}"))
-}
-
-/// Leaves out what may be a password before a URL is shown.
-fn without_credentials(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &url[..scheme], &url[at + 1..]),
-        (None, Some(at)) => url[at + 1..].to_owned(),
-        _ => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints_are_checked() {
-        for good in [
-            "http://127.0.0.1:5001",
-            "http://localhost:5001/",
-            "/ip4/127.0.0.1/tcp/5001",
-            "/ip6/::1/tcp/5001",
-        ] {
-            assert!(KuboClient::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "localhost:5001",
-            "https://127.0.0.1:5001",
-            "http://",
-            "http:///",
-            "http://a b",
-            "http://h/api/v0",
-            "/ip4/1.2.3.4",
-            "/ip4/127.0.0.1/udp/5001",
-            "ftp://h",
-            "http://[::1",
-            "http://h:99999999",
-            "http://:5001",
-            "http://h?x=1",
-        ] {
-            assert!(matches!(KuboClient::new(bad), Err(KuboError::BadUrl { .. })), "{bad}");
-        }
-    }
 
     #[test]
     fn passwords_are_refused_and_not_repeated() {
