@@ -39,6 +39,8 @@ settings! {
     "node.role" => node.role;
     "p2p.listen" => p2p.listen;
     "p2p.bootstrap" => p2p.bootstrap;
+    "p2p.dht" => p2p.dht;
+    "p2p.reprovide" => p2p.reprovide;
     "ipfs.backend" => ipfs.backend;
     "ipfs.api_url" => ipfs.api_url;
     "chain.id" => chain.id;

@@ -14,6 +14,11 @@ const HIGHEST_FEE: Wei = Wei(10_000_000_000_000);
 /// Longer than the shortest windows of a bounty.
 const LONGEST_POLL: Seconds = Seconds(600);
 
+/// Oftener than this, a node with thousands of blocks does little else.
+const SHORTEST_REPROVIDE: Seconds = Seconds(600);
+/// Records fade after 48 hours, and some of them are lost with the peers that keep them.
+const LONGEST_REPROVIDE: Seconds = Seconds(40 * 3600);
+
 /// Checks what a single value cannot show; `place` says where a setting was given last.
 pub(crate) fn check(config: &Config, place: impl Fn(&'static str) -> Place) -> Result<(), ConfigError> {
     let fail = |key, reason: String| {
@@ -35,6 +40,13 @@ pub(crate) fn check(config: &Config, place: impl Fn(&'static str) -> Place) -> R
             "p2p.listen",
             "p2p.listen is empty: name at least one address to listen on".into(),
         );
+    }
+    if p2p.reprovide < SHORTEST_REPROVIDE || p2p.reprovide > LONGEST_REPROVIDE {
+        let reason = format!(
+            "p2p.reprovide is {}; give {SHORTEST_REPROVIDE} to {LONGEST_REPROVIDE}",
+            p2p.reprovide
+        );
+        return fail("p2p.reprovide", reason);
     }
     if ipfs.backend == Backend::Kubo && ipfs.api_url.is_none() {
         return fail(

@@ -2,7 +2,7 @@
 
 use crate::error::{ConfigError, Place};
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Backend, Role, RpcUrl};
+use crate::values::{Backend, Dht, Role, RpcUrl};
 use std::path::{Path, PathBuf};
 
 /// Everything a node is told by its user.
@@ -27,6 +27,8 @@ pub struct Node {
 pub struct P2p {
     pub listen: Vec<String>,
     pub bootstrap: Vec<String>,
+    pub dht: Dht,
+    pub reprovide: Seconds,
 }
 
 /// `[ipfs]`

@@ -1,7 +1,7 @@
 //! Reading one setting's value from any layer, and printing it.
 
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Backend, Role, RpcUrl};
+use crate::values::{Backend, Dht, Role, RpcUrl};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -69,6 +69,7 @@ macro_rules! text_settings {
 text_settings! {
     Role: format!("one of {}", Role::WORDS.trim_end());
     Backend: format!("one of {}", Backend::WORDS.trim_end());
+    Dht: format!("one of {}", Dht::WORDS.trim_end());
     ByteSize: "a size such as \"4 GiB\"";
     Seconds: "a duration such as \"30 s\"";
     Wei: "an amount such as \"20 gwei\"";

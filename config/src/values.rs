@@ -58,6 +58,19 @@ words!(
     }
 );
 
+words!(
+    /// Which distributed hash table a node finds providers in.
+    Dht {
+        /// ZKaggle's own.
+        #[default]
+        Zkaggle = "zkaggle",
+        /// IPFS's public one.
+        Ipfs = "ipfs",
+        /// IPFS's for the private addresses of one site.
+        IpfsLan = "ipfs-lan",
+    }
+);
+
 /// An HTTP endpoint whose path, query or user may be an API key: printed as scheme, host and port only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RpcUrl(String);

@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 use zkaggle_config::ConfigError;
+use zkaggle_net::bitswap::FetchError;
+use zkaggle_net::{ContentError, KuboError, NetError};
 use zkaggle_vault::{BackupError, FileError, KeystoreError, PasswordError, SealError};
 
 /// Why a command ended, as a documented exit code.
@@ -66,6 +68,9 @@ fn code_of_cause(c: &(dyn std::error::Error + 'static)) -> Option<Code> {
         // Whether the file is there at all is the next cause's answer.
         return (!matches!(e, ConfigError::Read { .. })).then_some(Code::Usage);
     }
+    if let Some(code) = code_of_network(c) {
+        return Some(code);
+    }
     if let Some(SealError::WrongPassword) = c.downcast_ref() {
         return Some(Code::Refused);
     }
@@ -84,6 +89,34 @@ fn code_of_cause(c: &(dyn std::error::Error + 'static)) -> Option<Code> {
         FileError::Missing { .. } => Some(Code::NotFound),
         FileError::Exists { .. } => Some(Code::Refused),
         _ => None,
+    }
+}
+
+/// Who cannot be reached, and what nobody has.
+fn code_of_network(c: &(dyn std::error::Error + 'static)) -> Option<Code> {
+    let fetch = |e: &FetchError| match e {
+        FetchError::NotFound { asked: 0, .. } => Some(Code::Unreachable),
+        FetchError::NotFound { .. } => Some(Code::NotFound),
+        _ => None,
+    };
+    let kubo = |e: &KuboError| match e {
+        KuboError::Unreachable { .. } | KuboError::TimedOut { .. } => Some(Code::Unreachable),
+        KuboError::BadUrl { .. } => Some(Code::Usage),
+        _ => None,
+    };
+    let net = |e: &NetError| match e {
+        NetError::Dial { .. } => Some(Code::Unreachable),
+        NetError::NoPeerId { .. } => Some(Code::Usage),
+        _ => None,
+    };
+    // A content error passes its inner error on as its own.
+    match c.downcast_ref::<ContentError>() {
+        Some(ContentError::Fetch(e)) => fetch(e),
+        Some(ContentError::Kubo(e)) => kubo(e),
+        Some(ContentError::Net(e)) => net(e),
+        _ => (c.downcast_ref().and_then(fetch))
+            .or_else(|| c.downcast_ref().and_then(kubo))
+            .or_else(|| c.downcast_ref().and_then(net)),
     }
 }
 

@@ -43,7 +43,7 @@ fn leaves_nothing(dir: &Path, c: &mut Command, code: i32, words: &[&str]) {
 
 #[test]
 fn every_command_has_help() {
-    let commands: [&[&str]; 36] = [
+    let commands: [&[&str]; 38] = [
         &[],
         &["demo"],
         &["devnet"],
@@ -51,6 +51,7 @@ fn every_command_has_help() {
         &["daemon"],
         &["dataset"],
         &["dataset", "import"],
+        &["dataset", "fetch"],
         &["dataset", "show"],
         &["model"],
         &["model", "import"],
@@ -78,6 +79,7 @@ fn every_command_has_help() {
         &["verify"],
         &["backup"],
         &["restore"],
+        &["doctor"],
         &["bench"],
         &["help", "demo"],
     ];

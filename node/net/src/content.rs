@@ -87,7 +87,7 @@ impl Content {
             return Ok(cid);
         }
         let cid = self.keep(bytes, Visibility::Public).await?;
-        self.offer(&cid);
+        self.offer(cid).await;
         Ok(cid)
     }
 
@@ -104,7 +104,7 @@ impl Content {
                 .await?;
             client.put_block(&bytes).await?;
         }
-        self.offer(&cid);
+        self.offer(cid).await;
         Ok(())
     }
 
@@ -166,9 +166,13 @@ impl Content {
         }
     }
 
-    fn offer(&self, cid: &Cid) {
+    /// Sends a public block to who asked for it, and names it in the DHT.
+    async fn offer(&self, cid: Cid) {
         if let Carrier::Peers(network) = &self.carrier {
-            network.offer(cid);
+            network.offer(&cid);
+            if let Err(error) = network.provide(vec![cid]).await {
+                tracing::warn!(%cid, %error, "served, but not named in the DHT");
+            }
         }
     }
 

@@ -215,7 +215,7 @@ async fn folders_come_from_kubo_by_bitswap_whatever_their_cid_version() {
             patience: Duration::from_secs(4),
             ..Default::default()
         };
-        let done = soon(content.fetch_dag(&[root], &options, |now| last = now.blocks))
+        let done = soon(content.fetch_dag(&[root], &options, |_, now| last = now.blocks))
             .await
             .unwrap();
         assert_eq!((done.files, done.file_bytes, done.resumed), (3, 3_001_000, 0));

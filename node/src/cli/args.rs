@@ -57,8 +57,11 @@ pub enum Command {
     /// Make a node's folder from a backup.
     #[command(after_help = "Example:\n  zkaggle restore --file node.backup --password-file pw --dir ~/.zkaggle")]
     Restore(RestoreArgs),
+    /// Look at everything a node needs and say what is missing or broken.
+    #[command(after_help = "Example:\n  zkaggle doctor --dir ~/.zkaggle\n  zkaggle doctor --dir ~/.zkaggle --json")]
+    Doctor(super::doctor::DoctorArgs),
     /// Measure the engine on this machine.
-    #[command(after_help = "Example:\n  zkaggle bench --keys keys accuracy release")]
+    #[command(after_help = "Example:\n  zkaggle bench --keys keys accuracy release\n  zkaggle bench bitswap")]
     Bench(BenchArgs),
 }
 
@@ -173,6 +176,11 @@ pub enum DatasetCommand {
         after_help = "Example:\n  zkaggle dataset import digits-holdout.bin --shape 8,8 --max 16 --classes 10 \\\n    --name \"UCI digits\" --licence \"CC BY 4.0\" --dir ~/.zkaggle --sealed"
     )]
     Import(ImportArgs),
+    /// Fetch a dataset, or any IPFS file or folder, block by block from whoever has it; run again, it continues.
+    #[command(
+        after_help = "Example:\n  zkaggle dataset fetch bafkrei… --dir ~/.zkaggle --peer /ip4/192.0.2.7/tcp/4101/p2p/12D3KooW…"
+    )]
+    Fetch(super::dataset_fetch::FetchArgs),
     /// List the shards of a dataset in a node's folder.
     Show {
         /// CID of the manifest.
@@ -319,4 +327,6 @@ pub enum BenchTarget {
     Cid,
     /// Release of the digits network.
     Release,
+    /// A file between two nodes, and between two Kubo daemons where there is Kubo.
+    Bitswap,
 }

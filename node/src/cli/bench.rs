@@ -21,19 +21,27 @@ use zkaggle_tui::timeline::grouped;
 
 /// One measured step.
 #[derive(Debug, Serialize)]
-struct Figure {
-    what: &'static str,
-    seconds: f64,
-    cpu_seconds: f64,
-    peak_rss_mib: u64,
-    bytes: usize,
+pub(super) struct Figure {
+    pub what: &'static str,
+    pub seconds: f64,
+    pub cpu_seconds: f64,
+    pub peak_rss_mib: u64,
+    pub bytes: usize,
+    /// Where the bytes are moved rather than made: megabytes (10⁶) a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mb_per_second: Option<f64>,
 }
 
 /// User and system time of this process, all threads, in seconds.
-fn cpu_seconds() -> f64 {
+pub(super) fn cpu_seconds() -> f64 {
+    cpu_seconds_of("self")
+}
+
+/// As [`cpu_seconds`], of the process with this id.
+pub(super) fn cpu_seconds_of(process: &str) -> f64 {
     // Linux: fields 14 and 15 of /proc/self/stat, in ticks of 10 ms; the name in field 2 may hold
     // spaces, so count from its closing parenthesis.
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let ticks: u64 = text
         .rsplit(')')
         .next()
@@ -55,12 +63,40 @@ async fn figure(what: &'static str, work: impl Future<Output = Result<usize>>) -
         cpu_seconds: cpu_seconds() - cpu,
         peak_rss_mib: measure.peak_mib(),
         bytes,
+        mb_per_second: None,
     })
 }
 
 pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
-    let prover = Prover::open(&args.keys)?;
     let wants = |t| args.what.is_empty() || args.what.contains(&t);
+    let proofs = [BenchTarget::Accuracy, BenchTarget::Cid, BenchTarget::Release];
+    let mut figures = match proofs.into_iter().any(wants) {
+        true => proof_figures(&args, wants).await?,
+        false => vec![],
+    };
+    if wants(BenchTarget::Bitswap) {
+        figures.extend(super::bench_bitswap::figures().await?);
+    }
+    let mut text = format!(
+        "{:<40} {:>9} {:>9} {:>9} {:>11} {:>8}",
+        "what", "seconds", "CPU-s", "peak MiB", "bytes", "MB/s"
+    );
+    for f in &figures {
+        text += &format!(
+            "\n{:<40} {:>9.2} {:>9.2} {:>9} {:>11} {:>8}",
+            f.what,
+            f.seconds,
+            f.cpu_seconds,
+            grouped(f.peak_rss_mib),
+            grouped(f.bytes as u64),
+            f.mb_per_second.map(|rate| format!("{rate:.0}")).unwrap_or_default()
+        );
+    }
+    out.print(&figures, &text)
+}
+
+async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) -> Result<Vec<Figure>> {
+    let prover = Prover::open(&args.keys)?;
     let mut figures = vec![];
     let schema = assets::schema();
     let samples = u32::try_from(assets::HOLDOUT.len() / schema.record_bytes()).context("samples")?;
@@ -135,19 +171,5 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
             .await?,
         );
     }
-    let mut text = format!(
-        "{:<40} {:>9} {:>9} {:>9} {:>9}",
-        "what", "seconds", "CPU-s", "peak MiB", "bytes"
-    );
-    for f in &figures {
-        text += &format!(
-            "\n{:<40} {:>9.2} {:>9.2} {:>9} {:>9}",
-            f.what,
-            f.seconds,
-            f.cpu_seconds,
-            grouped(f.peak_rss_mib),
-            grouped(f.bytes as u64)
-        );
-    }
-    out.print(&figures, &text)
+    Ok(figures)
 }

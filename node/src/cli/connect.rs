@@ -18,7 +18,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use zkaggle_config::{Config, Loader};
 use zkaggle_devnet::{DevNet, DevNetConfig};
-use zkaggle_net::Multiaddr;
+use zkaggle_net::{Dht, Multiaddr, NetConfig};
 use zkaggle_vault::password::Ask;
 use zkaggle_vault::{Keystore, Seed};
 
@@ -177,22 +177,38 @@ pub async fn services(args: &NodeArgs, who: &str) -> Result<(Services, Config)> 
     )
     .await?;
     recover(market.chain()).await?;
-    let parse = |a: &String| {
-        a.parse::<Multiaddr>()
-            .map_err(|e| Failure::usage(format!("{a:?} is not a multiaddress: {e}")))
-    };
-    let listen = config.p2p.listen.iter().map(parse).collect::<Result<Vec<_>>>()?;
-    let bootstrap = config
-        .p2p
-        .bootstrap
-        .iter()
-        .chain(&args.peer)
-        .map(parse)
-        .collect::<Result<Vec<_>>>()?;
-    let peers = Peers::start(&dir, &seed, &listen, &bootstrap, config.ipfs.kubo_url()).await?;
+    let net = net_config(&config, &args.peer)?;
+    let peers = Peers::start(&dir, &seed, net, config.ipfs.kubo_url()).await?;
     let prover = Prover::open(&config.prover.keys_dir_in(dir.root()))?;
     let report = Reporter::log_only(who);
     Ok((Services::new(dir, market, peers, prover, seed, report), config))
+}
+
+/// How a node takes part in the network, by its settings and the peers given besides.
+///
+/// # Errors
+/// Usage, naming an address that is none.
+pub fn net_config(config: &Config, peers: &[String]) -> Result<NetConfig> {
+    let p2p = &config.p2p;
+    let listen = p2p.listen.iter().map(|a| multiaddr(a)).collect::<Result<_>>()?;
+    let bootstrap = p2p.bootstrap.iter().chain(peers).map(|a| multiaddr(a));
+    Ok(NetConfig {
+        listen,
+        bootstrap: bootstrap.collect::<Result<_>>()?,
+        dht: match p2p.dht {
+            zkaggle_config::Dht::Zkaggle => Dht::Zkaggle,
+            zkaggle_config::Dht::Ipfs => Dht::Ipfs,
+            zkaggle_config::Dht::IpfsLan => Dht::IpfsLan,
+        },
+        reprovide: p2p.reprovide.into(),
+        ..NetConfig::default()
+    })
+}
+
+/// Reads an address of a peer.
+pub fn multiaddr(text: &str) -> Result<Multiaddr> {
+    text.parse()
+        .map_err(|e| Failure::usage(format!("{text:?} is not a multiaddress: {e}")))
 }
 
 /// Before anything is decided: what an earlier run had under way changes what there is to decide.

@@ -19,7 +19,6 @@ use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use zkaggle_config::Config;
-use zkaggle_net::Multiaddr;
 use zkaggle_vault::Keystore;
 use zkaggle_vault::password::Ask;
 
@@ -60,19 +59,8 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
         tracing::warn!("{recovered} transactions of an earlier run are settled now");
     }
     let index = store::open(&config.store.dir_in(dir.root()))?;
-    let parse = |a: &String| {
-        a.parse::<Multiaddr>()
-            .map_err(|e| Failure::usage(format!("{a:?} is not a multiaddress: {e}")))
-    };
-    let listen = config.p2p.listen.iter().map(parse).collect::<Result<Vec<_>>>()?;
-    let bootstrap = config
-        .p2p
-        .bootstrap
-        .iter()
-        .chain(&args.peer)
-        .map(parse)
-        .collect::<Result<Vec<_>>>()?;
-    let peers = Peers::start(&dir, &seed, &listen, &bootstrap, config.ipfs.kubo_url()).await?;
+    let net = connect::net_config(&config, &args.peer)?;
+    let peers = Peers::start(&dir, &seed, net, config.ipfs.kubo_url()).await?;
     let address = peers.address().await?;
     let prover = Prover::open(&config.prover.keys_dir_in(dir.root()))?;
     let who = role.as_str();

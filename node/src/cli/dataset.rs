@@ -15,6 +15,7 @@ use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
 pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
     match args.command {
         DatasetCommand::Import(a) => import(a, out),
+        DatasetCommand::Fetch(a) => super::dataset_fetch::run(a, out).await,
         DatasetCommand::Show { cid, dir } => show(&cid, &dir, out),
     }
 }

@@ -3,13 +3,16 @@
 mod args;
 mod backup;
 mod bench;
+mod bench_bitswap;
 mod bounty;
 mod connect;
 mod daemon;
 mod dataset;
+mod dataset_fetch;
 mod demo;
 mod deploy;
 mod devnet;
+mod doctor;
 mod hunt;
 mod init;
 mod model;
@@ -48,6 +51,7 @@ pub fn run(cli: Cli) -> Result<()> {
             Command::Verify(a) => verify::run(a, out).await,
             Command::Backup(a) => backup::backup(a, out),
             Command::Restore(a) => backup::restore(a, out),
+            Command::Doctor(a) => doctor::run(a, out).await,
             Command::Bench(a) => bench::run(a, out).await,
         }
     });

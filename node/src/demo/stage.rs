@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_devnet::{DevNet, DevNetConfig};
+use zkaggle_net::NetConfig;
 
 /// Ether each node starts with.
 const FUNDS_ETHER: u64 = 10;
@@ -119,8 +120,7 @@ impl Stage {
             .with_value(U256::from(FUNDS_ETHER) * U256::from(10).pow(U256::from(18)));
         self.faucet.send_request("fund a node", fund).await?;
         let market = Market::open(chain, self.deployment.clone()).await?;
-        let listen = ["/ip4/127.0.0.1/tcp/0".parse().context("the loopback address")?];
-        let peers = Peers::start(&dir, &seed, &listen, &[], self.ipfs_api.as_deref()).await?;
+        let peers = Peers::start(&dir, &seed, NetConfig::loopback(), self.ipfs_api.as_deref()).await?;
         Ok(Services::new(dir, market, peers, self.prover.clone(), seed, report).with_proofs(self.dir.join("proofs")))
     }
 }

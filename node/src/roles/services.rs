@@ -16,8 +16,8 @@ use zkaggle_graph::dataset::Dataset;
 use zkaggle_graph::ids::{Entry, VkId};
 use zkaggle_graph::jub::ProviderKey;
 use zkaggle_net::{
-    Announcement, Cid, Content, DiskBlockstore, IdentitySeed, KuboClient, Multiaddr, NetConfig, NetEvent, Network,
-    Visibility,
+    Announcement, Blockstore, Cid, Content, DiskBlockstore, IdentitySeed, KuboClient, Multiaddr, NetConfig, NetEvent,
+    Network, Visibility,
 };
 use zkaggle_vault::Seed;
 use zkaggle_vault::records::Records;
@@ -40,19 +40,12 @@ impl std::fmt::Debug for Peers {
 
 impl Peers {
     /// Starts a swarm over the folder's blockstore. With `kubo`, blocks travel through that endpoint.
-    pub async fn start(
-        dir: &NodeDir,
-        seed: &Seed,
-        listen: &[Multiaddr],
-        bootstrap: &[Multiaddr],
-        kubo: Option<&str>,
-    ) -> Result<Self> {
+    ///
+    /// Whatever the store holds for the public is named in the DHT: what this node published, and what it
+    /// fetched and serves again.
+    pub async fn start(dir: &NodeDir, seed: &Seed, config: NetConfig, kubo: Option<&str>) -> Result<Self> {
         let store = Arc::new(DiskBlockstore::open(dir.blocks())?);
-        let config = NetConfig {
-            listen: listen.to_vec(),
-            bootstrap: bootstrap.to_vec(),
-            ..NetConfig::default()
-        };
+        let served = public_blocks(store.as_ref());
         let identity = IdentitySeed::new(*seed.libp2p_key().expose());
         let (network, mut events) = Network::start(config, identity, store.clone()).await?;
         // Hints are only hints: the chain says what to act on, so they are logged and dropped.
@@ -72,6 +65,7 @@ impl Peers {
             Some(url) => Content::over_kubo(store, KuboClient::new(url)?),
             None => Content::over_peers(store, network.clone()),
         };
+        content.provide(served).await?;
         Ok(Self { network, content })
     }
 
@@ -84,6 +78,14 @@ impl Peers {
             .next()
             .context("the node listens nowhere")
     }
+}
+
+/// What a store holds for the public, pinned blocks first: those are served for a reason.
+fn public_blocks(store: &dyn Blockstore) -> Vec<Cid> {
+    let mut blocks = store.list();
+    blocks.retain(|block| block.visibility == Visibility::Public);
+    blocks.sort_by_key(|block| !block.pinned);
+    blocks.into_iter().map(|block| block.cid).collect()
 }
 
 /// Everything a role works with. Cheap to clone.
@@ -248,6 +250,10 @@ impl Services {
         .await
         .with_context(|| format!("no peer delivered block {cid} within two minutes"))??;
         zkaggle_graph::dataset::cid::verify(cid, &bytes)?;
+        // Whoever has fetched a dataset serves it too; that nobody finds it here is no reason to fail.
+        if let Err(e) = self.peers.content.provide(vec![*cid]).await {
+            tracing::warn!(%cid, "served again, but not named in the DHT: {e}");
+        }
         Ok(bytes)
     }
 
