@@ -15,6 +15,8 @@ if ! cmp -s package-lock.json node_modules/.installed 2>/dev/null; then
 fi
 
 node tools/compile.cjs --check
+node tools/money.cjs --check
+node tools/gas.cjs --check
 
 forge=$(ls node_modules/@foundry-rs/forge-*/bin/forge 2>/dev/null | head -n 1)
 if [ -z "$forge" ]; then
