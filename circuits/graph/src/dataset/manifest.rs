@@ -26,6 +26,10 @@ pub enum ManifestError {
     Text { field: &'static str },
     #[error("manifest: {0}")]
     Schema(#[from] GraphError),
+    #[error(
+        "manifest split: a part `train` or `test`, a ratio without zeros and the size of the whole set are expected"
+    )]
+    Split,
     #[error("the manifest lists no shards")]
     NoShards,
     #[error("manifest shard {shard}: {source}")]
@@ -42,6 +46,20 @@ pub enum ManifestError {
     Count { stated: u64, counted: u64 },
 }
 
+/// Which part of a larger set a dataset is, and how to cut that set again.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// `train` or `test`.
+    pub part: String,
+    /// Parts of the whole in each, as in `80:20`.
+    pub train: u32,
+    pub test: u32,
+    pub seed: u64,
+    /// Records of the whole set.
+    pub of: u64,
+}
+
 /// One shard as a manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardEntry {
@@ -54,6 +72,7 @@ pub struct ShardEntry {
 pub struct Manifest {
     name: String,
     licence: String,
+    split: Option<Split>,
     schema: Schema,
     n: u64,
     shards: Vec<ShardEntry>,
@@ -66,6 +85,8 @@ struct Wire {
     format: String,
     name: String,
     licence: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    split: Option<Split>,
     schema: Schema,
     n: u64,
     shards: Vec<WireShard>,
@@ -121,10 +142,32 @@ impl Manifest {
         Ok(Self {
             name,
             licence,
+            split: None,
             schema,
             n,
             shards,
         })
+    }
+
+    /// Says which part of a larger set this is.
+    ///
+    /// # Errors
+    /// [`ManifestError::Split`] when the part is neither `train` nor `test`, a side of the ratio is zero, or the whole is
+    /// smaller than the part.
+    pub fn with_split(mut self, split: Option<Split>) -> Result<Self, ManifestError> {
+        if let Some(s) = &split {
+            let known = matches!(s.part.as_str(), "train" | "test");
+            if !known || s.train == 0 || s.test == 0 || s.of < self.n {
+                return Err(ManifestError::Split);
+            }
+        }
+        self.split = split;
+        Ok(self)
+    }
+
+    /// Which part of a larger set this is, if it is one.
+    pub fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
     }
 
     pub fn name(&self) -> &str {
@@ -164,12 +207,14 @@ impl Manifest {
             .collect()
     }
 
-    /// The block: JSON without spaces, keys in the order format, name, licence, schema, n, shards.
+    /// The block: JSON without spaces, keys in the order format, name, licence, split (if any), schema, n,
+    /// shards.
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = Wire {
             format: FORMAT.into(),
             name: self.name.clone(),
             licence: self.licence.clone(),
+            split: self.split.clone(),
             schema: self.schema.clone(),
             n: self.n,
             shards: self
@@ -214,7 +259,7 @@ impl Manifest {
                 Ok(ShardEntry { cid, bytes: s.bytes })
             })
             .collect::<Result<_, ManifestError>>()?;
-        let out = Self::new(wire.name, wire.licence, wire.schema, shards)?;
+        let out = Self::new(wire.name, wire.licence, wire.schema, shards)?.with_split(wire.split)?;
         if out.n != wire.n {
             return Err(ManifestError::Count {
                 stated: wire.n,
@@ -266,6 +311,33 @@ mod tests {
         assert_eq!(Manifest::from_bytes(text.as_bytes()).unwrap(), m);
         assert_eq!(m.cid(), raw_cid(text.as_bytes()));
         assert_eq!(m.largest_shard(), 100);
+    }
+
+    #[test]
+    fn a_split_is_written_before_the_schema_and_checked() {
+        let split = Split {
+            part: "test".into(),
+            train: 80,
+            test: 20,
+            seed: 7,
+            of: 820,
+        };
+        let m = sample().with_split(Some(split.clone())).unwrap();
+        let text = String::from_utf8(m.to_bytes()).unwrap();
+        let wire = r#""licence":"CC BY 4.0","split":{"part":"test","train":80,"test":20,"seed":7,"of":820},"schema""#;
+        assert!(text.contains(wire), "{text}");
+        assert_eq!(Manifest::from_bytes(text.as_bytes()).unwrap(), m);
+        let bad = |change: fn(&mut Split)| {
+            let mut s = split.clone();
+            change(&mut s);
+            sample().with_split(Some(s)).unwrap_err()
+        };
+        assert_eq!(bad(|s| s.part = "hold-out".into()), ManifestError::Split);
+        assert_eq!(bad(|s| s.train = 0), ManifestError::Split);
+        assert_eq!(bad(|s| s.of = 163), ManifestError::Split);
+        let null = text.replacen(&wire[22..wire.len() - 9], r#""split":null"#, 1);
+        assert!(null.contains("null"));
+        assert_eq!(Manifest::from_bytes(null.as_bytes()), Err(ManifestError::NotCanonical));
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! From a table to blocks: shards, a manifest, and the folder that names them all by one root.
+
+use crate::error::ImportError;
+use crate::split::Indices;
+use crate::table::{MAX_DATASET, Table};
+use rayon::prelude::*;
+use zkaggle_graph::dataset::manifest::{MAX_MANIFEST_BYTES, Split};
+use zkaggle_graph::dataset::shard::{Shard, cut};
+use zkaggle_graph::dataset::{Manifest, ShardEntry};
+use zkaggle_ipld::Cid;
+use zkaggle_ipld::build::{Built, FolderBuilder, Sink};
+
+/// Shards made at a time: enough for every core, and all the memory a dataset of any size takes.
+const BATCH: usize = 16;
+
+/// A written dataset.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub manifest: Manifest,
+    /// Root of the UnixFS folder that holds `manifest.json` and the shards, each file one raw block.
+    pub folder: Cid,
+}
+
+/// How a part is named.
+#[derive(Clone, Debug)]
+pub struct Naming<'a> {
+    pub name: &'a str,
+    pub licence: &'a str,
+    /// Records per shard; as many as a block holds when absent.
+    pub per_shard: Option<usize>,
+    /// Which part of a split this is.
+    pub split: Option<Split>,
+}
+
+/// The parts of a table: the whole, or train and test.
+pub fn parts(table: &Table, split: Option<&Indices>) -> Vec<(Option<&'static str>, Vec<u64>)> {
+    match split {
+        None => vec![(None, (0..table.labels().len() as u64).collect())],
+        Some(s) => vec![(Some("train"), s.train.clone()), (Some("test"), s.test.clone())],
+    }
+}
+
+/// Cuts records into shards and gives every block to the sink: shards, then the manifest, then the folder.
+///
+/// # Errors
+/// When no cut exists, the manifest would be too long, or the sink fails.
+pub fn write(table: &Table, indices: &[u64], naming: &Naming<'_>, sink: &mut Sink<'_>) -> Result<Part, ImportError> {
+    let schema = table.schema();
+    let sizes = cut(schema, indices.len(), naming.per_shard)?;
+    let mut rest = indices;
+    let mut slices = Vec::with_capacity(sizes.len());
+    for size in sizes {
+        let (head, tail) = rest.split_at(size);
+        slices.push(head);
+        rest = tail;
+    }
+    let mut entries = Vec::with_capacity(slices.len());
+    let mut folder = FolderBuilder::default();
+    for batch in slices.chunks(BATCH) {
+        let shards: Vec<Shard> = batch
+            .par_iter()
+            .map(|s| table.records(s).map(Shard::new))
+            .collect::<Result<_, _>>()?;
+        for shard in shards {
+            sink(shard.cid, &shard.bytes).map_err(ImportError::Sink)?;
+            let name = format!("shard-{:05}.bin", entries.len());
+            add(&mut folder, &name, shard.cid, shard.bytes.len())?;
+            entries.push(ShardEntry {
+                cid: shard.cid,
+                bytes: shard.bytes.len() as u64,
+            });
+        }
+    }
+    let manifest = Manifest::new(naming.name, naming.licence, schema.clone(), entries)
+        .and_then(|m| m.with_split(naming.split.clone()))
+        .map_err(zkaggle_graph::dataset::DatasetError::from)?;
+    let bytes = manifest.to_bytes();
+    if bytes.len() > MAX_MANIFEST_BYTES {
+        return Err(ImportError::Limit {
+            place: "the manifest".into(),
+            what: "its size; fewer, larger shards help: the dataset's size in bytes",
+            got: indices.len() as u64 * schema.record_bytes() as u64,
+            limit: MAX_DATASET,
+        });
+    }
+    let cid = manifest.cid();
+    sink(cid, &bytes).map_err(ImportError::Sink)?;
+    add(&mut folder, "manifest.json", cid, bytes.len())?;
+    let folder = folder.finish(sink).map_err(build)?.cid;
+    Ok(Part { manifest, folder })
+}
+
+fn add(folder: &mut FolderBuilder, name: &str, cid: Cid, len: usize) -> Result<(), ImportError> {
+    let block = Built {
+        cid,
+        size: len as u64,
+        tsize: len as u64,
+        blocks: 1,
+    };
+    folder.insert(name, block).map_err(build)
+}
+
+fn build(e: zkaggle_ipld::build::BuildError) -> ImportError {
+    ImportError::Sink(std::io::Error::other(e))
+}
