@@ -11,7 +11,7 @@ use zkaggle_circuits::backend::{Srs, memory};
 use zkaggle_circuits::statements::accuracy::{AccuracyWitness, instance};
 use zkaggle_graph::commit::Blind;
 use zkaggle_graph::field::Fr;
-use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::graph::{Graph, Schema};
 use zkaggle_graph::weights::Weights;
 
 fn main() -> anyhow::Result<()> {
@@ -70,20 +70,5 @@ fn digits(samples: u32) -> anyhow::Result<Graph> {
         feature_max: 16,
         classes: 10,
     };
-    let layers = vec![
-        Layer::Dense {
-            inputs: 64,
-            outputs: 32,
-        },
-        Layer::Relu {
-            width: 32,
-            shift: 6,
-            bits: 14,
-        },
-        Layer::Dense {
-            inputs: 32,
-            outputs: 10,
-        },
-    ];
-    Ok(Graph::new(schema, samples, layers)?)
+    Ok(Graph::mlp(schema, samples, &[64, 32, 10], &[(6, 14)])?)
 }

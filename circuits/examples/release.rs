@@ -9,7 +9,7 @@ use zkaggle_circuits::release::circuit::shape;
 use zkaggle_circuits::statements::release::{open, seal};
 use zkaggle_graph::commit::Blind;
 use zkaggle_graph::field::Fr;
-use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::graph::{Graph, Schema};
 use zkaggle_graph::jub::ProviderKey;
 use zkaggle_graph::weights::Weights;
 
@@ -19,18 +19,12 @@ fn main() -> Result<()> {
         feature_max: 16,
         classes: 10,
     };
-    let dense = |inputs, outputs| Layer::Dense { inputs, outputs };
-    let relu = Layer::Relu {
-        width: 32,
-        shift: 6,
-        bits: 14,
-    };
-    let graph = Graph::new(schema, 360, vec![dense(64, 32), relu, dense(32, 10)])?;
+    let graph = Graph::mlp(schema, 360, &[64, 32, 10], &[(6, 14)])?;
     let weights = Weights::from_bytes(&graph, &vec![1; graph.weight_bytes()])?;
     let Some(provider) = ProviderKey::from_uniform(&[7; 64]) else {
         anyhow::bail!("the fixed key is not zero");
     };
-    let class = graph.class();
+    let class = graph.class()?;
     let system = shape(class);
     println!(
         "class {class:?}: {} constraints, {} variables",

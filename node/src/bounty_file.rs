@@ -136,11 +136,11 @@ impl BountyFile {
     }
 }
 
-/// Reads an architecture file: a graph without weights, as JSON.
+/// Reads an architecture file: a graph's text, without weights.
 pub fn read_architecture(path: &Path) -> Result<Graph> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::not_found(format!("architecture file {}: {e}", path.display())))?;
-    serde_json::from_str(&text).map_err(|e| Failure::usage(format!("architecture file {}: {e}", path.display())))
+    Graph::parse(&text).map_err(|e| Failure::usage(format!("architecture file {}: {e}", path.display())))
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
         prizes = ["1 ether"]
         bond = "0.1 ether"
         stake = "0.02 ether"
-        architectures = ["digits.arch.json"]
+        architectures = ["digits.graph"]
         [windows]
         commit = "10m"
         gap = "12s"
@@ -177,7 +177,7 @@ mod tests {
         for (from, to, word) in [
             ("zkaggle-bounty/1", "zkaggle-bounty/9", "format"),
             ("\"digits\"", "\"../x\"", "label"),
-            ("[\"digits.arch.json\"]", "[]", "architectures"),
+            ("[\"digits.graph\"]", "[]", "architectures"),
             ("threshold", "treshold", "treshold"),
         ] {
             let e = BountyFile::parse(&GOOD.replacen(from, to, 1)).unwrap_err();

@@ -100,12 +100,7 @@ impl Stage {
     }
 
     fn import(&self, onnx: &str, out: &str) {
-        let mut c = import_model(
-            &asset(onnx),
-            SAMPLES as u32,
-            &self.at(out),
-            &self.at("digits.arch.json"),
-        );
+        let mut c = import_model(&asset(onnx), SAMPLES as u32, &self.at(out), &self.at("digits.graph"));
         finish(&mut c).ok();
     }
 
@@ -124,7 +119,7 @@ impl Stage {
                 prizes = ["1 ether"]
                 bond = "0.1 ether"
                 stake = "0.02 ether"
-                architectures = ["digits.arch.json"]
+                architectures = ["digits.graph"]
                 [windows]
                 commit = "1h"
                 gap = "1m"

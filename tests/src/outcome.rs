@@ -15,7 +15,7 @@ const SUMS: [&str; 2] = ["deploy the contracts", "register the verifying keys"];
 const ARTEFACTS: [&str; 9] = [
     "summary.json",
     "bounty.toml",
-    "digits.arch.json",
+    "digits.graph",
     "proofs/cid-0.proof",
     "proofs/accuracy-hunter-1.proof",
     "proofs/accuracy-hunter-2.proof",

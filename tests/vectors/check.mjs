@@ -74,7 +74,7 @@ const commitments = v.shards.map((shard, i) => {
   const salt = sponge(T_WIDE, "SALT", [m.blind, shard.s]);
   same(`salt ${i}`, hex(salt), shard.salt);
   const p = bytes(shard.predictions);
-  const results = [p.length, salt, ...pack31(p, Math.ceil(v.graph.value.samples / 31))];
+  const results = [p.length, salt, ...pack31(p, Math.ceil(v.graph.samples / 31))];
   same(`R ${i}`, hex(sponge(T_WIDE, "RESULTS", results)), shard.R);
   return shard.s;
 });

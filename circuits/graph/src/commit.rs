@@ -44,9 +44,9 @@ pub fn model_elements(graph: &Graph, weights: &Weights, blind: &Blind) -> Vec<Fr
     let mut e = vec![
         graph.arch_id(),
         Fr::from(bytes.len() as u64),
-        Fr::from(graph.class().bytes() as u64),
+        Fr::from(graph.class_bytes() as u64),
     ];
-    e.extend(pack31_into(&bytes, graph.class().words()));
+    e.extend(pack31_into(&bytes, graph.class_words()));
     e.push(blind.expose());
     e
 }

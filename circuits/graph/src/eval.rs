@@ -1,14 +1,17 @@
-//! The integer evaluator: the only definition of every rounding, and of what a model scores.
+//! The integer evaluator: what a model answers. The roundings are those of [`crate::ops`], and there
+//! is no second definition of any.
 
-use crate::graph::{ARGMAX_BITS, Graph, Layer};
+use crate::graph::Graph;
+use crate::ops::{Type, Values};
+use crate::reach::range_error;
 use crate::weights::{Weights, WeightsError};
 use rayon::prelude::*;
 
-/// An accumulator left the range its table covers; such a model cannot be proved.
+/// An accumulator left the range its table covers; such a model cannot be proved on that sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
     #[error(
-        "sample {sample}, layer {layer}, unit {unit}: {value} needs more than {bits} bits after the shift; import the model again with more calibration data"
+        "sample {sample}, node %{layer}, unit {unit}: {value} needs more than {bits} bits after the shift; import the model again with more calibration data"
     )]
     Requantize {
         sample: usize,
@@ -17,8 +20,8 @@ pub enum RangeError {
         value: i64,
         bits: u8,
     },
-    #[error("sample {sample}: class scores differ by {spread}, more than 2^{ARGMAX_BITS}")]
-    Argmax { sample: usize, spread: i64 },
+    #[error("sample {sample}: class scores differ by {spread}, more than 2^{bits}")]
+    Argmax { sample: usize, spread: i64, bits: u8 },
 }
 
 /// Data that does not fit the graph.
@@ -28,94 +31,73 @@ pub enum EvalError {
     Record { record: usize, got: usize },
     #[error("{got} records, the graph takes 1 to {max} a shard")]
     Samples { max: usize, got: usize },
+    #[error("the model is a regression: it has no accuracy; ask for mae or mse")]
+    Regression,
     #[error("the model is not one of this network: {0}")]
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Range(#[from] RangeError),
 }
 
-/// Every intermediate value of one sample: what a circuit's witness is made of.
+/// Every tensor of one sample: what a circuit's witness is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// Accumulators of each dense layer.
-    pub acc: Vec<Vec<i64>>,
-    /// `(hi, rem)` of each ReLU unit: `acc + 2^(shift−1) = hi·2^shift + rem`.
-    pub split: Vec<Vec<(i64, u32)>>,
-    /// Output of each ReLU.
-    pub act: Vec<Vec<u8>>,
-    /// Index of the largest class score, ties to the smallest index.
-    pub prediction: u8,
+    /// One per node.
+    pub values: Vec<Values>,
 }
 
-/// Splits `acc` as requantisation does: `(hi, rem)` with `0 ≤ rem < 2^shift`.
-pub fn split(acc: i64, shift: u8) -> (i64, u32) {
-    let v = acc + (1i64 << (shift - 1));
-    (v >> shift, (v & ((1i64 << shift) - 1)) as u32)
-}
-
-/// The ReLU table: `clamp(hi, 0, 255)`.
-pub fn activate(hi: i64) -> u8 {
-    hi.clamp(0, 255) as u8
-}
-
-/// Runs one sample; `sample` only names it in errors.
+/// Runs one sample and keeps every tensor; `sample` only names it in errors.
+///
+/// # Errors
+/// A value out of the range of its table.
 pub fn forward(graph: &Graph, weights: &Weights, features: &[u8], sample: usize) -> Result<Trace, RangeError> {
-    let mut x = features.to_vec();
-    let mut t = Trace {
-        acc: vec![],
-        split: vec![],
-        act: vec![],
-        prediction: 0,
-    };
-    let mut dense = weights.layers().iter();
-    for (layer, l) in graph.layers().iter().enumerate() {
-        match *l {
-            Layer::Dense { inputs, .. } => {
-                // PANIC: Weights::new checked one entry per dense layer.
-                let d = dense.next().expect("one weight block per dense layer");
-                let acc =
-                    d.w.chunks_exact(inputs as usize)
-                        .zip(&d.b)
-                        .map(|(row, &b)| {
-                            let dot: i64 = row.iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
-                            dot + i64::from(b)
-                        })
-                        .collect();
-                t.acc.push(acc);
-            }
-            Layer::Relu { shift, bits, .. } => {
-                let acc = t.acc.last().map_or(&[][..], Vec::as_slice);
-                let s: Vec<(i64, u32)> = acc.iter().map(|&a| split(a, shift)).collect();
-                let half = 1i64 << (bits - 1);
-                if let Some(unit) = s.iter().position(|&(hi, _)| hi < -half || hi >= half) {
-                    return Err(RangeError::Requantize {
-                        sample,
-                        layer,
-                        unit,
-                        value: acc[unit],
-                        bits,
-                    });
-                }
-                x = s.iter().map(|&(hi, _)| activate(hi)).collect();
-                t.split.push(s);
-                t.act.push(x.clone());
+    run(graph, weights, features, sample, true).map(|values| Trace { values })
+}
+
+/// Tensors of one sample; those that nothing reads any more are dropped unless `keep`.
+fn run(
+    graph: &Graph,
+    weights: &Weights,
+    features: &[u8],
+    sample: usize,
+    keep: bool,
+) -> Result<Vec<Values>, RangeError> {
+    let nodes = graph.nodes();
+    let mut last = vec![0; nodes.len()];
+    for (i, n) in nodes.iter().enumerate() {
+        n.inputs.iter().for_each(|&x| last[x] = i);
+    }
+    last[graph.scores()] = nodes.len();
+    let mut blocks = weights.blocks().iter();
+    let mut values: Vec<Values> = Vec::with_capacity(nodes.len());
+    for (i, n) in nodes.iter().enumerate() {
+        let Some(rule) = n.op.rule() else {
+            values.push(Values::Narrow(features.iter().map(|&v| i16::from(v)).collect()));
+            continue;
+        };
+        let kinds: Vec<&Type> = graph.kinds(n);
+        let block = rule.layout(&kinds).and_then(|_| blocks.next());
+        let x: Vec<&Values> = n.inputs.iter().map(|&j| &values[j]).collect();
+        let y = rule
+            .eval(&x, &kinds, block, &n.kind)
+            .map_err(|e| range_error(&n.op, sample, i, e))?;
+        values.push(y);
+        if !keep {
+            for &j in n.inputs.iter().filter(|&&j| last[j] <= i) {
+                values[j] = Values::Narrow(vec![]);
             }
         }
     }
-    let scores = t.acc.last().map_or(&[][..], Vec::as_slice);
-    let mut top = 0;
-    for (i, s) in scores.iter().enumerate() {
-        if *s > scores[top] {
-            top = i;
-        }
-    }
-    let spread = scores[top] - scores.iter().min().copied().unwrap_or(0);
-    if spread >= 1 << ARGMAX_BITS {
-        return Err(RangeError::Argmax { sample, spread });
-    }
-    // PANIC: Graph::new bounds classes by 256.
-    t.prediction = u8::try_from(top).expect("at most 256 classes");
-    Ok(t)
+    Ok(values)
+}
+
+/// What a model says of one sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Class scores, or the values of a regression.
+    pub scores: Vec<i64>,
+    /// Index of the largest score, ties to the smallest index; 0 in a regression.
+    pub prediction: u8,
 }
 
 /// How many predictions equal the label, out of how many.
@@ -128,22 +110,22 @@ pub struct Accuracy {
 /// A shard's evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    pub traces: Vec<Trace>,
+    pub answers: Vec<Answer>,
     pub labels: Vec<u8>,
     pub accuracy: Accuracy,
 }
 
 impl Evaluation {
     pub fn predictions(&self) -> Vec<u8> {
-        self.traces.iter().map(|t| t.prediction).collect()
+        self.answers.iter().map(|a| a.prediction).collect()
     }
 }
 
-/// Evaluates every record of a shard's bytes.
+/// Answers on any number of records, and their labels.
 ///
 /// # Errors
-/// [`EvalError`]: weights of another graph, bytes that are no shard of it, or a value out of range.
-pub fn evaluate(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<Evaluation, EvalError> {
+/// [`EvalError`]: weights of another graph, bytes that are no records of it, or a value out of range.
+pub fn answers(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<(Vec<Answer>, Vec<u8>), EvalError> {
     weights.check(graph)?;
     let record = graph.schema().record_bytes();
     if !bytes.len().is_multiple_of(record) {
@@ -152,26 +134,50 @@ pub fn evaluate(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<Evalua
             got: bytes.len(),
         });
     }
-    let n = bytes.len() / record;
-    if n == 0 || n > graph.samples() {
+    let answer = |(i, r): (usize, &[u8])| {
+        let values = run(graph, weights, &r[..record - 1], i, false)?;
+        let prediction = match graph.fraction() {
+            // An argmax over at most 256 classes.
+            None => values.last().map_or(0, |v| v.get(0) as u8),
+            Some(_) => 0,
+        };
+        Ok(Answer {
+            scores: values[graph.scores()].iter().collect(),
+            prediction,
+        })
+    };
+    let answers = bytes
+        .par_chunks_exact(record)
+        .enumerate()
+        .map(answer)
+        .collect::<Result<Vec<_>, RangeError>>()?;
+    let labels = bytes.chunks_exact(record).map(|r| r[record - 1]).collect();
+    Ok((answers, labels))
+}
+
+/// Evaluates every record of a shard's bytes.
+///
+/// # Errors
+/// As [`answers`]; also no records, more than the graph's samples, or a graph without classes.
+pub fn evaluate(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<Evaluation, EvalError> {
+    let n = bytes.len() / graph.schema().record_bytes();
+    if graph.fraction().is_some() {
+        return Err(EvalError::Regression);
+    }
+    if bytes.len().is_multiple_of(graph.schema().record_bytes()) && (n == 0 || n > graph.samples()) {
         return Err(EvalError::Samples {
             max: graph.samples(),
             got: n,
         });
     }
-    let traces = bytes
-        .par_chunks_exact(record)
-        .enumerate()
-        .map(|(i, r)| forward(graph, weights, &r[..record - 1], i))
-        .collect::<Result<Vec<_>, _>>()?;
-    let labels: Vec<u8> = bytes.chunks_exact(record).map(|r| r[record - 1]).collect();
-    let correct = traces.iter().zip(&labels).filter(|(t, l)| t.prediction == **l).count();
+    let (answers, labels) = answers(graph, weights, bytes)?;
+    let correct = answers.iter().zip(&labels).filter(|(a, l)| a.prediction == **l).count();
     let accuracy = Accuracy {
         correct: correct as u32,
         total: n as u32,
     };
     Ok(Evaluation {
-        traces,
+        answers,
         labels,
         accuracy,
     })
@@ -181,27 +187,6 @@ pub fn evaluate(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<Evalua
 mod tests {
     use super::*;
     use crate::graph::tests::digits;
-
-    #[test]
-    fn rounding_is_half_up_and_two_sided() {
-        // circomlib-ml accepted 1000 >> 8 = 8.
-        assert_eq!(split(1000, 8), (4, 104));
-        assert_eq!(split(127, 8), (0, 255));
-        assert_eq!(split(128, 8), (1, 0));
-        assert_eq!(split(-128, 8), (0, 0));
-        assert_eq!(split(-129, 8), (-1, 255));
-        for acc in -1000..1000 {
-            let (hi, rem) = split(acc, 5);
-            assert_eq!(hi * 32 + i64::from(rem), acc + 16);
-            assert!(rem < 32);
-        }
-    }
-
-    #[test]
-    fn relu_of_small_positives_is_not_zero() {
-        // circomlib-ml's ReLU let 3, 5 and 1000 become 0.
-        assert_eq!([3, 5, 1000, -1].map(activate), [3, 5, 255, 0]);
-    }
 
     #[test]
     fn ties_go_to_the_smallest_index_and_strange_labels_match_nothing() {

@@ -20,8 +20,12 @@
 //! | [`model`] | float networks, the ONNX importer, the model file |
 //! | [`quantize`] | a float network becomes a graph and int8 weights |
 //! | [`packing`] | bytes to field elements, in the two packings of PROTOCOL section 8 |
-//! | [`graph`] | the integer network: layers, shifts, ranges, its canonical text and `archId` |
-//! | [`eval`] | the integer evaluator, the only definition of every rounding |
+//! | [`ops`] | the operators of the integer graph language: semantics, shape, range, cost |
+//! | [`graph`] | the integer graph and its `archId` |
+//! | [`text`] | its canonical text |
+//! | [`eval`] | the integer evaluator |
+//! | [`reach`] | proof that a model stays in its tables on every sample |
+//! | [`mlp`] | the subset of graphs that the accuracy circuit proves |
 //! | [`weights`] | int8 weights and their byte form |
 //! | [`commit`] | model, shard, dataset and results commitments |
 //! | [`jub`] | BabyJubJub and the provider's decryption key |
@@ -35,9 +39,13 @@ pub mod float;
 pub mod graph;
 pub mod ids;
 pub mod jub;
+pub mod mlp;
 pub mod model;
+pub mod ops;
 pub mod packing;
 pub mod poseidon;
 pub mod quantize;
+pub mod reach;
 pub mod tag;
+pub mod text;
 pub mod weights;

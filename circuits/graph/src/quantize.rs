@@ -12,10 +12,12 @@
 //! that training or calibration measured shows in a key. Only `s_out` is calibrated, per layer, and
 //! it never leaves this module.
 
-use crate::eval::{Accuracy, RangeError, activate as clamp, forward, split};
-use crate::graph::{ARGMAX_BITS, Graph, GraphError, Layer, Schema};
+use crate::eval::{Accuracy, RangeError};
+use crate::graph::{ARGMAX_BITS, Graph, GraphError, Schema};
+use crate::mlp::{Mlp, MlpError, activate as clamp, forward};
 use crate::model::{FloatDense, FloatModel, argmax};
-use crate::weights::{DenseWeights, Weights, WeightsError};
+use crate::ops::requant::split;
+use crate::weights::{Block, Weights, WeightsError};
 use rayon::prelude::*;
 
 /// Largest integer weight; −128 is left out so that rounding is symmetric.
@@ -66,6 +68,8 @@ pub enum QuantizeError {
     Evaluation(#[from] RangeError),
     #[error("{0}")]
     Weights(#[from] WeightsError),
+    #[error("{0}")]
+    Mlp(#[from] MlpError),
 }
 
 /// An integer network and how well it follows the float one on the calibration records.
@@ -127,25 +131,15 @@ fn ceil_log2(v: u64) -> u32 {
 /// The one graph of all networks with these layer widths (inputs first) on this schema.
 pub fn architecture(schema: &Schema, widths: &[usize], samples: u32) -> Result<Graph, GraphError> {
     let narrow = |w: usize| u32::try_from(w).unwrap_or(u32::MAX);
-    let mut layers = vec![];
+    let mut relu = vec![];
     let mut max = schema.feature_max;
-    for (i, pair) in widths.windows(2).enumerate() {
-        let &[inputs, outputs] = pair else { continue };
-        layers.push(Layer::Dense {
-            inputs: narrow(inputs),
-            outputs: narrow(outputs),
-        });
-        if i + 2 < widths.len() {
-            let shift = canonical_shift(inputs, max);
-            layers.push(Layer::Relu {
-                width: narrow(outputs),
-                shift,
-                bits: canonical_bits(inputs, max, shift),
-            });
-        }
+    for &inputs in &widths[..widths.len().saturating_sub(2)] {
+        let shift = canonical_shift(inputs, max);
+        relu.push((shift, canonical_bits(inputs, max, shift)));
         max = ACTIVATION_MAX;
     }
-    Graph::new(schema.clone(), samples, layers)
+    let widths: Vec<u32> = widths.iter().map(|&w| narrow(w)).collect();
+    Graph::mlp(schema.clone(), samples, &widths, &relu)
 }
 
 /// Quantises `model` for shards of at most `samples` records, calibrated on `records`.
@@ -166,7 +160,7 @@ pub fn quantize(model: &FloatModel, schema: &Schema, samples: u32, records: &[u8
     let mut in_max: Vec<u8> = vec![schema.feature_max; schema.features()];
     let mut s_in = 1.0;
     let mut layers = vec![];
-    let relu: Vec<(u8, u8)> = graph.relu().collect();
+    let relu: Vec<(u8, u8)> = Mlp::try_from(&graph)?.relu().collect();
     for (layer, dense) in model.layers().iter().enumerate() {
         let wanted: Vec<&[f64]> = floats.iter().map(|f| f[layer].as_slice()).collect();
         let given: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
@@ -196,18 +190,20 @@ pub fn quantize(model: &FloatModel, schema: &Schema, samples: u32, records: &[u8
 /// Compares both networks on any records of the graph's schema, as many as there are.
 pub fn measure(model: &FloatModel, graph: &Graph, weights: &Weights, records: &[u8]) -> Result<Report, QuantizeError> {
     if fitting(model, graph.schema(), graph.samples() as u32)? != *graph {
-        return Err(GraphError::Layer {
-            layer: 0,
+        return Err(GraphError::Node {
+            node: 0,
+            op: "input",
             reason: "the integer network has another shape than the float one".into(),
         }
         .into());
     }
     let record = check_records(graph.schema(), records)?;
     let floats = float_outputs(model, records, record)?;
+    let mlp = Mlp::try_from(graph)?;
     let traces = records
         .par_chunks_exact(record)
         .enumerate()
-        .map(|(i, r)| forward(graph, weights, &r[..record - 1], i))
+        .map(|(i, r)| forward(&mlp, weights, &r[..record - 1], i))
         .collect::<Result<Vec<_>, _>>()?;
     let labels: Vec<u8> = records.chunks_exact(record).map(|r| r[record - 1]).collect();
     let float: Vec<usize> = floats.iter().map(|f| f.last().map_or(0, |s| argmax(s))).collect();
@@ -215,7 +211,7 @@ pub fn measure(model: &FloatModel, graph: &Graph, weights: &Weights, records: &[
         correct: hits as u32,
         total: labels.len() as u32,
     };
-    let ranges = worst_cases(graph, weights);
+    let ranges = worst_cases(&mlp, weights);
     let layers = (0..model.layers().len())
         .map(|layer| {
             let outputs: Vec<Vec<f64>> = traces
@@ -316,7 +312,7 @@ struct Unit<'a> {
 
 impl Unit<'_> {
     /// Finds the output scale with the smallest squared error on the calibration records.
-    fn calibrate(&self, inputs: &[&[u8]], wanted: &[&[f64]]) -> Result<(f64, DenseWeights), QuantizeError> {
+    fn calibrate(&self, inputs: &[&[u8]], wanted: &[&[f64]]) -> Result<(f64, Block), QuantizeError> {
         let degenerate = QuantizeError::Degenerate { layer: self.layer };
         let unit = f64::from(1u32 << self.shift);
         // Below this scale some weight exceeds 127.
@@ -339,7 +335,7 @@ impl Unit<'_> {
             .iter()
             .map(|top| top.max(floor))
             .chain(cuts.filter(|&c| c > tops[3]));
-        let mut best: Option<(f64, f64, DenseWeights)> = None;
+        let mut best: Option<(f64, f64, Block)> = None;
         for s_out in candidates {
             let (s_out, rounded) = self.fit(s_out)?;
             let error = squared_error(inputs, wanted, |x| {
@@ -354,7 +350,7 @@ impl Unit<'_> {
     }
 
     /// Rounds at `s_out`, coarser where the worst case would leave the table.
-    fn fit(&self, mut s_out: f64) -> Result<(f64, DenseWeights), QuantizeError> {
+    fn fit(&self, mut s_out: f64) -> Result<(f64, Block), QuantizeError> {
         let half = 1i64 << (self.bits - 1);
         loop {
             let k = f64::from(1u32 << self.shift) / s_out;
@@ -378,7 +374,7 @@ impl Unit<'_> {
     }
 
     /// Smallest and largest `hi` of each output over all inputs.
-    fn ranges<'b>(&'b self, d: &'b DenseWeights) -> impl Iterator<Item = (i64, i64)> + 'b {
+    fn ranges<'b>(&'b self, d: &'b Block) -> impl Iterator<Item = (i64, i64)> + 'b {
         accumulators(d, self.in_max).map(|(lo, hi)| {
             let shifted = |acc| split(acc, self.shift).0;
             (shifted(lo), shifted(hi))
@@ -386,13 +382,13 @@ impl Unit<'_> {
     }
 
     /// The layer in integers; the evaluator's own rounding.
-    fn run(&self, d: &DenseWeights, x: &[u8]) -> Vec<u8> {
+    fn run(&self, d: &Block, x: &[u8]) -> Vec<u8> {
         dot(d, x).map(|acc| clamp(split(acc, self.shift).0)).collect()
     }
 }
 
 /// Accumulators of a layer.
-fn dot<'b>(d: &'b DenseWeights, x: &'b [u8]) -> impl Iterator<Item = i64> + 'b {
+fn dot<'b>(d: &'b Block, x: &'b [u8]) -> impl Iterator<Item = i64> + 'b {
     d.w.chunks_exact(x.len()).zip(&d.b).map(move |(row, &b)| {
         let sum: i64 = row.iter().zip(x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
         sum + i64::from(b)
@@ -423,8 +419,8 @@ fn last_layer(
     in_max: &[u8],
     inputs: &[&[u8]],
     wanted: &[&[f64]],
-) -> Result<DenseWeights, QuantizeError> {
-    let mut best: Option<(f64, DenseWeights)> = None;
+) -> Result<Block, QuantizeError> {
+    let mut best: Option<(f64, Block)> = None;
     for j in 0..=CUTS {
         let k = WEIGHT_MAX / largest(dense) * 2f64.powf(f64::from(j) / 4.0);
         let (k, rounded) = fit_last(layer, dense, s_in, in_max, k)?;
@@ -446,7 +442,7 @@ fn fit_last(
     s_in: f64,
     in_max: &[u8],
     mut k: f64,
-) -> Result<(f64, DenseWeights), QuantizeError> {
+) -> Result<(f64, Block), QuantizeError> {
     loop {
         let rounded = round(dense, k, k / s_in).ok_or(QuantizeError::Degenerate { layer })?;
         let low = accumulators(&rounded, in_max).map(|(lo, _)| lo).min().unwrap_or(0);
@@ -465,17 +461,17 @@ fn fit_last(
 /// Rounds weights at `w_scale` and biases at `b_scale`; absent when a scale is no positive number.
 ///
 /// A bias beyond i32 is cut off there: its range then refuses the scale, as it would uncut.
-fn round(dense: &FloatDense, w_scale: f64, b_scale: f64) -> Option<DenseWeights> {
+fn round(dense: &FloatDense, w_scale: f64, b_scale: f64) -> Option<Block> {
     let good = |s: f64| s.is_finite() && s > 0.0;
     if !good(w_scale) || !good(b_scale) {
         return None;
     }
     let limit = f64::from(i32::MAX);
-    Some(DenseWeights {
+    Some(Block {
         w: dense
             .w
             .iter()
-            .map(|w| (w * w_scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8)
+            .map(|w| (w * w_scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i16)
             .collect(),
         b: dense
             .b
@@ -486,7 +482,7 @@ fn round(dense: &FloatDense, w_scale: f64, b_scale: f64) -> Option<DenseWeights>
 }
 
 /// Smallest and largest accumulator of each output over all inputs in `0..=in_max`.
-fn accumulators<'b>(d: &'b DenseWeights, in_max: &'b [u8]) -> impl Iterator<Item = (i64, i64)> + 'b {
+fn accumulators<'b>(d: &'b Block, in_max: &'b [u8]) -> impl Iterator<Item = (i64, i64)> + 'b {
     d.w.chunks_exact(in_max.len()).zip(&d.b).map(move |(row, &b)| {
         row.iter()
             .zip(in_max)
@@ -498,11 +494,11 @@ fn accumulators<'b>(d: &'b DenseWeights, in_max: &'b [u8]) -> impl Iterator<Item
 }
 
 /// Smallest and largest value of each layer over all inputs: after the shift, and plain in the last.
-fn worst_cases(graph: &Graph, weights: &Weights) -> Vec<(i64, i64)> {
+fn worst_cases(graph: &Mlp, weights: &Weights) -> Vec<(i64, i64)> {
     let mut in_max = vec![graph.schema().feature_max; graph.schema().features()];
     let relu: Vec<(u8, u8)> = graph.relu().collect();
     let mut out = vec![];
-    for (layer, d) in weights.layers().iter().enumerate() {
+    for (layer, d) in weights.blocks().iter().enumerate() {
         let shift = relu.get(layer).map(|r| r.0);
         let ranges: Vec<(i64, i64)> = accumulators(d, &in_max)
             .map(|(lo, hi)| match shift {
@@ -586,7 +582,7 @@ mod tests {
     #[test]
     fn weights_fill_int8_and_scales_cancel() {
         let q = quantize(&model(EYE, [0.5, 0.0], EYE, [0.0; 2]), &schema(), 64, &RECORDS).unwrap();
-        assert_eq!(q.weights.layers()[1].w, [127, 0, 0, 127]);
+        assert_eq!(q.weights.blocks()[1].w, [127, 0, 0, 127]);
         assert_eq!(q.report.agreement, 3);
         assert!(q.report.layers.iter().all(|l| l.max_error < 0.05), "{:?}", q.report);
         // The same network in other units of its hidden layer has the same integers.
@@ -669,6 +665,6 @@ mod tests {
         let half = 1i64 << (canonical_bits(2, 16, canonical_shift(2, 16)) - 1);
         let (low, high) = q.report.layers[0].worst_case;
         assert!(-half <= low && high < half, "{low}..={high}");
-        assert!(q.weights.layers()[0].w.iter().all(|&w| w < 127), "the scale gave way");
+        assert!(q.weights.blocks()[0].w.iter().all(|&w| w < 127), "the scale gave way");
     }
 }

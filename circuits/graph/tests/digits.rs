@@ -127,7 +127,11 @@ fn integers_follow_floats_within_half_a_point_on_the_holdout() {
         (355, 336),
         "what node/assets/README.md says"
     );
-    assert!(good.0.text().contains("relu 32 shift=6 bits=12 -> u8"));
+    assert!(
+        good.0
+            .text()
+            .contains("requant %1 shift=6 bits=12 min=0 max=255 : [32] 0..255")
+    );
 }
 
 #[test]

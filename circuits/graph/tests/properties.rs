@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use zkaggle_graph::dataset::{Dataset, Manifest, Options};
-use zkaggle_graph::eval::{RangeError, forward};
+use zkaggle_graph::eval::RangeError;
 use zkaggle_graph::field::to_be_bytes;
-use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::graph::{Graph, Schema};
+use zkaggle_graph::mlp::{Mlp, forward};
 use zkaggle_graph::model::{FloatDense, FloatModel, ModelFile};
 use zkaggle_graph::packing::{DATA_CHUNKS, pack_data, pack31, pack31_into, unpack31};
 use zkaggle_graph::quantize::{measure, quantize};
@@ -19,22 +20,15 @@ fn arb_schema() -> impl Strategy<Value = Schema> {
 }
 
 /// Any valid graph of one to three dense layers, with weights and one sample.
-fn arb_network() -> impl Strategy<Value = (Graph, Weights, Vec<u8>)> {
+fn arb_network() -> impl Strategy<Value = (Mlp, Weights, Vec<u8>)> {
     let hidden = prop::collection::vec((1u32..12, 1u8..=14, 9u8..=16), 0..3);
     (arb_schema(), hidden)
         .prop_map(|(schema, hidden)| {
-            let mut layers = vec![];
-            let mut inputs = schema.features() as u32;
-            for (width, shift, bits) in hidden {
-                layers.push(Layer::Dense { inputs, outputs: width });
-                layers.push(Layer::Relu { width, shift, bits });
-                inputs = width;
-            }
-            layers.push(Layer::Dense {
-                inputs,
-                outputs: u32::from(schema.classes),
-            });
-            Graph::new(schema, 8, layers).unwrap()
+            let mut widths = vec![schema.features() as u32];
+            widths.extend(hidden.iter().map(|h| h.0));
+            widths.push(u32::from(schema.classes));
+            let relu: Vec<(u8, u8)> = hidden.iter().map(|h| (h.1, h.2)).collect();
+            Mlp::try_from(&Graph::mlp(schema, 8, &widths, &relu).unwrap()).unwrap()
         })
         .prop_flat_map(|graph| {
             let bytes = prop::collection::vec(any::<u8>(), graph.weight_bytes());
@@ -59,10 +53,10 @@ fn arb_network() -> impl Strategy<Value = (Graph, Weights, Vec<u8>)> {
 }
 
 /// The network by its definition: i128, floor division, no shared code.
-fn oracle(graph: &Graph, weights: &Weights, sample: &[u8]) -> Option<usize> {
+fn oracle(graph: &Mlp, weights: &Weights, sample: &[u8]) -> Option<usize> {
     let mut x: Vec<i128> = sample.iter().map(|&v| i128::from(v)).collect();
     let relu: Vec<(u8, u8)> = graph.relu().collect();
-    for (i, layer) in weights.layers().iter().enumerate() {
+    for (i, layer) in weights.blocks().iter().enumerate() {
         let inputs = x.len();
         let acc: Vec<i128> = (0..layer.b.len())
             .map(|o| {
@@ -143,7 +137,10 @@ proptest! {
         let bytes = weights.to_bytes();
         prop_assert_eq!(bytes.len(), graph.weight_bytes());
         prop_assert!(Weights::from_bytes(&graph, &bytes).unwrap() == weights);
-        let file = ModelFile { graph, weights };
+        let file = ModelFile {
+            graph: graph.graph().clone(),
+            weights,
+        };
         prop_assert!(ModelFile::from_bytes(&file.to_bytes()).unwrap() == file);
     }
 
@@ -228,7 +225,7 @@ proptest! {
             let sample: Vec<u8> = (0..schema.features())
                 .map(|i| if mask >> (i % 64) & 1 == 1 { schema.feature_max } else { 0 })
                 .collect();
-            let t = forward(&q.graph, &q.weights, &sample, 0).unwrap();
+            let t = forward(&Mlp::try_from(&q.graph).unwrap(), &q.weights, &sample, 0).unwrap();
             for (layer, split) in t.split.iter().enumerate() {
                 let (low, high) = q.report.layers[layer].worst_case;
                 prop_assert!(split.iter().all(|&(hi, _)| (low..=high).contains(&hi)));

@@ -9,7 +9,7 @@ use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::{Dataset, Options};
 use zkaggle_graph::eval::evaluate;
 use zkaggle_graph::field::{Fr, from_be_bytes, to_be_bytes};
-use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::graph::{Graph, Schema};
 use zkaggle_graph::ids::{Entry, JubPoint, Role, VkId, entry_commitment, holdout, release_point};
 use zkaggle_graph::poseidon::Parameters;
 use zkaggle_graph::tag::Tag;
@@ -42,16 +42,7 @@ fn pinned() -> Value {
         feature_max: 200,
         classes: 3,
     };
-    let layers = vec![
-        Layer::Dense { inputs: 6, outputs: 5 },
-        Layer::Relu {
-            width: 5,
-            shift: 7,
-            bits: 12,
-        },
-        Layer::Dense { inputs: 5, outputs: 3 },
-    ];
-    let graph = Graph::new(schema.clone(), 70, layers).unwrap();
+    let graph = Graph::mlp(schema.clone(), 70, &[6, 5, 3], &[(7, 12)]).unwrap();
     let weights: Vec<u8> = (0..graph.weight_bytes()).map(|i| (i * 83 + 5) as u8).collect();
     // Biases small, so that every accumulator stays within its table.
     let mut bytes = weights;
@@ -117,12 +108,12 @@ fn pinned() -> Value {
         "format": "zkaggle-vectors/1",
         "tags": Tag::ALL.iter().map(|t| (t.name().to_owned(), hex(&t.bytes()).into())).collect::<serde_json::Map<_, _>>(),
         "schema": { "value": schema, "schemaId": hex(&schema.id()) },
-        "graph": { "value": graph, "text": graph.text(), "archId": field(&graph.arch_id()) },
+        "graph": { "samples": graph.samples(), "text": graph.text(), "archId": field(&graph.arch_id()) },
         "model": {
             "weights": hex(&weights.to_bytes()),
             "blind": field(&blind.expose()),
-            "class_bytes": graph.class().bytes(),
-            "class_words": graph.class().words(),
+            "class_bytes": graph.class_bytes(),
+            "class_words": graph.class_words(),
             "C": field(&c),
         },
         "dataset": {

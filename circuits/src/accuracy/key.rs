@@ -12,6 +12,7 @@ use rand::RngCore;
 use std::sync::Arc;
 use zkaggle_graph::graph::Graph;
 use zkaggle_graph::ids::{Role, VkId};
+use zkaggle_graph::mlp::Mlp;
 
 /// Public inputs of the statement.
 pub const INSTANCES: usize = 6;
@@ -45,7 +46,7 @@ pub struct Cost {
 /// # Errors
 /// [`PlanError`] when the graph does not fit the largest circuit.
 pub fn cost(graph: &Graph) -> Result<Cost, PlanError> {
-    let plan = Plan::new(graph)?;
+    let plan = Plan::new(&Mlp::try_from(graph)?)?;
     // Advice, four running products of the copy argument, blinding, quotient, opening.
     let commitments = adv::COUNT_ALL + 4 + 1 + 4 + 2;
     Ok(Cost {
@@ -64,7 +65,7 @@ const BYTES_PER_ROW: u64 = 11 << 10;
 /// # Errors
 /// [`PlanError`] when there is none.
 pub fn k_for(graph: &Graph) -> Result<u32, PlanError> {
-    Plan::new(graph).map(|p| p.k())
+    Plan::new(&Mlp::try_from(graph)?).map(|p| p.k())
 }
 
 /// Proving key of one graph.
@@ -80,7 +81,7 @@ impl ScoreKey {
     /// # Errors
     /// [`ScoreError`] when the graph does not fit, or the SRS is too small for it.
     pub fn setup(srs: &Srs, graph: &Graph) -> Result<Self, ScoreError> {
-        let plan = Arc::new(Plan::new(graph)?);
+        let plan = Arc::new(Plan::new(&Mlp::try_from(graph).map_err(PlanError::from)?)?);
         let key = halo2::keygen(srs, plan.k(), &AccuracyCircuit::shape(plan.clone()), INSTANCES)?;
         Ok(Self { plan, key })
     }

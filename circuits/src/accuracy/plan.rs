@@ -18,7 +18,7 @@ use crate::backend::convert::to_halo;
 use crate::gadgets::poseidon::{Permutation, T_WIDE};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use zkaggle_graph::graph::Graph;
+use zkaggle_graph::mlp::{Mlp, MlpError};
 use zkaggle_graph::packing::{CHUNK, DATA_CHUNKS, SHA_BLOCK};
 use zkaggle_graph::tag::Tag as Domain;
 
@@ -97,8 +97,10 @@ impl Sponge {
 }
 
 /// Why a graph has no circuit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
+    #[error(transparent)]
+    Mlp(#[from] MlpError),
     #[error("the circuit needs {rows} rows, more than 2^{MAX_K}; use fewer samples a shard or a smaller network")]
     Rows { rows: usize },
 }
@@ -106,7 +108,7 @@ pub enum PlanError {
 /// The layout of one graph's circuit.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    graph: Graph,
+    graph: Mlp,
     table: Table,
     k: u32,
     end: usize,
@@ -123,7 +125,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanError::Rows`] when it does not fit the largest circuit.
-    pub fn new(graph: &Graph) -> Result<Self, PlanError> {
+    pub fn new(graph: &Mlp) -> Result<Self, PlanError> {
         let table = Table::new(graph);
         let blocks = (graph.samples() * graph.schema().record_bytes()).div_ceil(SHA_BLOCK);
         let units: usize = graph.samples() * hidden(graph);
@@ -133,7 +135,7 @@ impl Plan {
         let end = permutations * SHA_BLOCK;
 
         let words = graph.weight_bytes().div_ceil(CHUNK);
-        let model_elements = 3 + graph.class().words() + 1;
+        let model_elements = 3 + graph.class_words() + 1;
         let result_elements = 2 + graph.prediction_words();
         let sponge_rows = Sponge::stride()
             * [model_elements, 2, result_elements]
@@ -150,9 +152,9 @@ impl Plan {
         let mut elements = vec![
             Element::Constant(to_halo(&graph.arch_id())),
             Element::Constant(Fr::from(bytes as u64)),
-            Element::Constant(Fr::from(graph.class().bytes() as u64)),
+            Element::Constant(Fr::from(graph.class_bytes() as u64)),
         ];
-        for word in 0..graph.class().words() {
+        for word in 0..graph.class_words() {
             elements.push(Element::Copy(if word < words {
                 Cell::new(adv::OUT, weights + ((word + 1) * CHUNK).min(bytes) - 1)
             } else {
@@ -205,7 +207,7 @@ impl Plan {
         })
     }
 
-    pub fn graph(&self) -> &Graph {
+    pub fn graph(&self) -> &Mlp {
         &self.graph
     }
 
@@ -582,11 +584,11 @@ pub struct WeightByte {
     pub before: Option<usize>,
 }
 
-fn hidden(graph: &Graph) -> usize {
+fn hidden(graph: &Mlp) -> usize {
     graph.dense().map(|(_, o)| o).take(graph.relu().count()).sum()
 }
 
-fn outputs(graph: &Graph) -> usize {
+fn outputs(graph: &Mlp) -> usize {
     graph.dense().map(|(_, o)| o).sum()
 }
 

@@ -1,7 +1,6 @@
 //! The one table that every range and activation is read from.
 
-use zkaggle_graph::eval::activate;
-use zkaggle_graph::graph::Graph;
+use zkaggle_graph::mlp::{Mlp, activate};
 
 /// What a table entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +59,7 @@ pub struct Table {
 
 impl Table {
     /// The tags a graph reads, each once.
-    pub fn new(graph: &Graph) -> Self {
+    pub fn new(graph: &Mlp) -> Self {
         let mut tags = vec![Tag::Byte, Tag::Signed, Tag::Unsigned];
         for (shift, bits) in graph.relu() {
             tags.extend([Tag::Remainder(shift), Tag::Relu(bits)]);

@@ -11,8 +11,9 @@ use crate::statements::accuracy::AccuracyWitness;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use rayon::prelude::*;
-use zkaggle_graph::eval::{EvalError, Evaluation, evaluate};
+use zkaggle_graph::eval::EvalError;
 use zkaggle_graph::field;
+use zkaggle_graph::mlp::{Evaluation, evaluate};
 use zkaggle_graph::packing::SHA_BLOCK;
 use zkaggle_graph::tag::Tag as Domain;
 

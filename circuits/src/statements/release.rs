@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::field::{Fr, NonCanonical, from_be_bytes, to_be_bytes};
-use zkaggle_graph::graph::{CapacityClass, Graph};
+use zkaggle_graph::graph::{CapacityClass, Graph, GraphError};
 use zkaggle_graph::ids::{JubPoint, VkId, release_point};
 use zkaggle_graph::jub::{self, JubError, ORDER, ORDER_BITS, ProviderKey, SecretScalar};
 use zkaggle_graph::packing::{NotPacked, unpack31};
@@ -154,6 +154,8 @@ impl ReleaseWitness {
 /// Why a witness does not satisfy an instance, or a claim cannot be made or opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     #[error("{got} words of weights, class {class:?} has {expected}", expected = class.words())]
     Words { class: CapacityClass, got: usize },
     #[error("words and blind do not open the model commitment")]
@@ -254,6 +256,8 @@ pub fn seal(
     release_vk: VkId,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<(ReleaseInstance, ReleaseWitness, Vec<Fr>), ReleaseError> {
+    // A model beyond every class has no release circuit.
+    graph.class()?;
     jub::check_subgroup(&pk).map_err(ReleaseError::ProviderKey)?;
     let e = loop {
         let mut b = [0u8; 64];
@@ -376,7 +380,7 @@ pub fn open(
     model: &Fr,
     ciphertext: &[Fr],
 ) -> Result<(Weights, Blind), ReleaseError> {
-    let class = graph.class();
+    let class = graph.class()?;
     if ciphertext.len() != class.message_words() {
         return Err(ReleaseError::CiphertextLength {
             class,

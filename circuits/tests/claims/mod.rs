@@ -8,7 +8,7 @@ use zkaggle_circuits::backend::groth16::ReleaseKey;
 use zkaggle_circuits::statements::release::{ReleaseInstance, ReleaseWitness, seal};
 use zkaggle_graph::commit::Blind;
 use zkaggle_graph::field::Fr;
-use zkaggle_graph::graph::{CapacityClass, Graph, Layer, Schema};
+use zkaggle_graph::graph::{CapacityClass, Graph, Schema};
 use zkaggle_graph::ids::{Entry, VkId};
 use zkaggle_graph::jub::ProviderKey;
 use zkaggle_graph::weights::Weights;
@@ -24,27 +24,12 @@ pub fn key() -> &'static ReleaseKey {
 }
 
 pub fn graph() -> Graph {
-    let layers = vec![
-        Layer::Dense {
-            inputs: 64,
-            outputs: 32,
-        },
-        Layer::Relu {
-            width: 32,
-            shift: 6,
-            bits: 14,
-        },
-        Layer::Dense {
-            inputs: 32,
-            outputs: 10,
-        },
-    ];
     let schema = Schema {
         shape: vec![8, 8],
         feature_max: 16,
         classes: 10,
     };
-    Graph::new(schema, 360, layers).unwrap()
+    Graph::mlp(schema, 360, &[64, 32, 10], &[(6, 14)]).unwrap()
 }
 
 pub fn entry() -> Entry {

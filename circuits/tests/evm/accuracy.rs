@@ -10,7 +10,8 @@ use zkaggle_circuits::evm::{compile, machine};
 use zkaggle_circuits::statements::accuracy::{AccuracyInstance, AccuracyWitness, instance};
 use zkaggle_graph::commit::Blind;
 use zkaggle_graph::field::Fr;
-use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::graph::{Graph, Schema};
+use zkaggle_graph::mlp::Mlp;
 use zkaggle_graph::weights::Weights;
 
 /// Most gas a score proof may take, calldata and transaction included.
@@ -22,22 +23,13 @@ fn graph() -> Graph {
         feature_max: 16,
         classes: 3,
     };
-    let layers = vec![
-        Layer::Dense { inputs: 4, outputs: 6 },
-        Layer::Relu {
-            width: 6,
-            shift: 4,
-            bits: 9,
-        },
-        Layer::Dense { inputs: 6, outputs: 3 },
-    ];
-    Graph::new(schema, 5, layers).unwrap()
+    Graph::mlp(schema, 5, &[4, 6, 3], &[(4, 9)]).unwrap()
 }
 
 fn witness(graph: &Graph) -> AccuracyWitness {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let mut bytes = vec![];
-    for (inputs, outputs) in graph.dense() {
+    for (inputs, outputs) in Mlp::try_from(graph).unwrap().dense() {
         bytes.extend((0..inputs * outputs).map(|_| rng.gen_range(-20i8..=20) as u8));
         for _ in 0..outputs {
             bytes.extend(rng.gen_range(-200i32..200).to_be_bytes());

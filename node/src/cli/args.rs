@@ -225,7 +225,7 @@ pub struct ModelArgs {
 pub enum ModelCommand {
     /// Quantise an ONNX network to int8 and write it as a model file (secret) and an architecture file (public).
     #[command(
-        after_help = "Example:\n  zkaggle model import digits-mlp.onnx --calibrate digits-train.bin --shape 8,8 --max 16 \\\n    --classes 10 --samples 360 --out digits.zkm --arch digits.arch.json"
+        after_help = "Example:\n  zkaggle model import digits-mlp.onnx --calibrate digits-train.bin --shape 8,8 --max 16 \\\n    --classes 10 --samples 360 --out digits.zkm --arch digits.graph"
     )]
     Import(ModelImportArgs),
     /// Print a model's architecture and identity; no weight is shown.

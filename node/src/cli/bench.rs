@@ -159,7 +159,7 @@ async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) ->
         );
     }
     if wants(BenchTarget::Release) {
-        let key = prover.release_key(graph.class()).await?;
+        let key = prover.release_key(graph.class()?).await?;
         let pk = ProviderKey::from_uniform(&[5; 64])
             .context("a key from constant bytes")?
             .stored();

@@ -44,7 +44,7 @@ fn import(args: ModelImportArgs, out: Output) -> Result<()> {
         .write(&args.out)
         .with_context(|| format!("write {}", args.out.display()))?;
     if let Some(arch) = &args.arch {
-        crate::files::write_atomic(arch, (serde_json::to_string_pretty(&m.file.graph)? + "\n").as_bytes())?;
+        crate::files::write_atomic(arch, m.file.graph.text().as_bytes())?;
     }
     lines.push(format!("{} holds the weights: keep it secret.", args.out.display()));
     lines.push(m.file.graph.text());

@@ -214,8 +214,8 @@ async fn import_model(h: &Services, onnx: &[u8], dataset: &Dataset) -> Result<Pa
 
 async fn write_bounty(dir: &Path, dataset: &Dataset, model: &Path) -> Result<PathBuf> {
     let graph = ModelFile::read(model)?.graph;
-    let arch = dir.join("digits.arch.json");
-    crate::files::write_atomic(&arch, serde_json::to_string_pretty(&graph)?.as_bytes())?;
+    let arch = dir.join("digits.graph");
+    crate::files::write_atomic(&arch, graph.text().as_bytes())?;
     let text = format!(
         "# Posted by the demo's provider. Windows are long: the story moves the chain's clock.\n\
          format = \"{}\"\n\
@@ -226,7 +226,7 @@ async fn write_bounty(dir: &Path, dataset: &Dataset, model: &Path) -> Result<Pat
          prizes = [\"1 ether\"]\n\
          bond = \"0.1 ether\"\n\
          stake = \"0.02 ether\"\n\
-         architectures = [\"digits.arch.json\"]\n\n\
+         architectures = [\"digits.graph\"]\n\n\
          [windows]\n\
          commit = \"1h\"\n\
          gap = \"1m\"\n\

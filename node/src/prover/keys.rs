@@ -92,10 +92,10 @@ pub fn load(dir: &Path, vk_id: VkId, role: Role) -> Result<Verifying> {
     }
     let (vk, graph, link) = match role {
         Role::Score => {
-            let graph: Graph =
-                serde_json::from_slice(&f.shape).map_err(|e| refuse(&format!("its architecture: {e}")))?;
+            let text = std::str::from_utf8(&f.shape).map_err(|e| refuse(&format!("its architecture: {e}")))?;
+            let graph = Graph::parse(text).map_err(|e| refuse(&format!("its architecture: {e}")))?;
             let vk = Halo2Vk::from_bytes::<AccuracyCircuit>(&f.vk, ()).map_err(|e| refuse(&e))?;
-            let link = release(dir, graph.class())?.0.0;
+            let link = release(dir, graph.class()?)?.0.0;
             (vk, Some(graph), link)
         }
         Role::Dataset => (

@@ -496,7 +496,7 @@ impl Hunter {
             "the entry was committed under key {}",
             entry.vkId
         );
-        let key = s.prover.release_key(graph.class()).await?;
+        let key = s.prover.release_key(graph.class()?).await?;
         let ctx = s.entry(id, SLOT, score_key.vk_id).ctx();
         let pk = JubPoint {
             x: element(b.pkX)?,

@@ -257,7 +257,7 @@ impl Provider {
                     let mut score_ids = vec![];
                     let mut keys = vec![data_key.data.clone()];
                     for g in &self.graphs {
-                        let release = s.prover.release_key(g.class()).await?;
+                        let release = s.prover.release_key(g.class()?).await?;
                         let score = s.prover.score_key(g).await?;
                         Prover::check_development(score.development, s.market.chain().chain_id())?;
                         keys.push(release.data.clone());

@@ -2,14 +2,15 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 16 | `zkaggle-model/1` and a line feed |
-//! | 4, then that many | length, big-endian; the graph as JSON |
+//! | 16 | `zkaggle-model/2` and a line feed |
+//! | 4, then that many | length, big-endian; the graph's text |
 //! | 4, then that many | length, big-endian; the weights ([`Weights::to_bytes`]) |
 //! | 32 | SHA-256 of everything before |
 //!
 //! The checksum finds damage, not tampering: what a model is worth is decided by its commitment.
 
-use crate::graph::{CapacityClass, Graph};
+use crate::graph::{Graph, GraphError, MAX_WEIGHT_BYTES};
+use crate::text::MAX_TEXT;
 use crate::weights::{Weights, WeightsError};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -18,11 +19,11 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// First bytes of the file: format and version.
-pub const MAGIC: &[u8; 16] = b"zkaggle-model/1\n";
+pub const MAGIC: &[u8; 16] = b"zkaggle-model/2\n";
 /// Longest graph text that is read.
-const MAX_GRAPH: usize = 64 << 10;
+const MAX_GRAPH: usize = MAX_TEXT;
 /// Largest file that is read.
-const MAX_FILE: usize = CapacityClass::M1.bytes() + MAX_GRAPH + MAGIC.len() + 8 + CHECKSUM;
+const MAX_FILE: usize = MAX_WEIGHT_BYTES + MAX_GRAPH + MAGIC.len() + 8 + CHECKSUM;
 const CHECKSUM: usize = 32;
 
 /// Why a model file is refused.
@@ -34,14 +35,14 @@ pub enum ModelFileError {
     At { path: PathBuf, source: Box<ModelFileError> },
     #[error("this is no model file; import one from ONNX with `zkaggle model import`")]
     Magic,
-    #[error("model format {0:?} is not known here; this version reads \"zkaggle-model/1\"")]
+    #[error("model format {0:?} is not known here; this version reads \"zkaggle-model/2\"")]
     Version(String),
     #[error("the model file is truncated or has bytes after its end")]
     Length,
     #[error("the model file is damaged: its checksum does not match; restore it from a backup or import it again")]
     Checksum,
     #[error("the model file's graph is refused: {0}")]
-    Graph(String),
+    Graph(#[from] GraphError),
     #[error("the model file's weights are refused: {0}")]
     Weights(#[from] WeightsError),
 }
@@ -64,8 +65,7 @@ impl std::fmt::Debug for ModelFile {
 impl ModelFile {
     /// The file's bytes. A secret.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        // PANIC: a graph is integers and names.
-        let graph = serde_json::to_vec(&self.graph).expect("integers and names serialise");
+        let graph = self.graph.text().into_bytes();
         let weights = Zeroizing::new(self.weights.to_bytes());
         // Reserved whole, so that no half-filled copy of the weights is left behind by growth.
         let mut out = Zeroizing::new(Vec::with_capacity(
@@ -73,7 +73,7 @@ impl ModelFile {
         ));
         out.extend_from_slice(MAGIC);
         for part in [&graph, &*weights] {
-            // Both are far below 4 GiB: the largest capacity class is 1 MiB.
+            // Both are far below 4 GiB: MAX_WEIGHT_BYTES and MAX_TEXT.
             out.extend_from_slice(&(part.len() as u32).to_be_bytes());
             out.extend_from_slice(part);
         }
@@ -90,7 +90,7 @@ impl ModelFile {
         let Some(rest) = bytes.strip_prefix(MAGIC) else {
             let line: Vec<u8> = bytes.iter().take(40).take_while(|&&b| b != b'\n').copied().collect();
             return Err(match String::from_utf8(line) {
-                Ok(v) if v.starts_with("zkaggle-model/") && v != "zkaggle-model/1" => ModelFileError::Version(v),
+                Ok(v) if v.starts_with("zkaggle-model/") && v != "zkaggle-model/2" => ModelFileError::Version(v),
                 _ => ModelFileError::Magic,
             });
         };
@@ -102,10 +102,11 @@ impl ModelFile {
         if Sha256::digest(&bytes[..bytes.len() - CHECKSUM])[..] != *rest {
             return Err(ModelFileError::Checksum);
         }
-        if graph.len() > MAX_GRAPH {
-            return Err(ModelFileError::Graph(format!("{} bytes of text", graph.len())));
-        }
-        let graph: Graph = serde_json::from_slice(graph).map_err(|e| ModelFileError::Graph(e.to_string()))?;
+        let text = std::str::from_utf8(graph).map_err(|e| GraphError::Text {
+            line: 1,
+            reason: e.to_string(),
+        })?;
+        let graph = Graph::parse(text)?;
         let weights = Weights::from_bytes(&graph, weights)?;
         Ok(Self { graph, weights })
     }
@@ -146,7 +147,9 @@ impl ModelFile {
             source: Box::new(source),
         };
         let file = File::open(path).map_err(io)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
+        // One byte beyond what the folder says: a file that grows meanwhile is read to the limit.
+        let size = file.metadata().map_err(io)?.len().min(MAX_FILE as u64);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size as usize + 1));
         file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
         if bytes.len() > MAX_FILE {
             let known = bytes.starts_with(MAGIC);
@@ -244,7 +247,7 @@ mod tests {
         };
         says(b"", "no model file");
         says(b"\x08\x09onnx", "no model file");
-        says(b"zkaggle-model/2\nwhatever", "\"zkaggle-model/2\" is not known here");
+        says(b"zkaggle-model/3\nwhatever", "\"zkaggle-model/3\" is not known here");
         says(&sample().to_bytes()[..100], "truncated");
         let mut bad = sample().to_bytes();
         let at = bad.len() - 40;
@@ -255,7 +258,7 @@ mod tests {
     #[test]
     fn a_checksummed_graph_is_still_checked() {
         let m = sample();
-        let text = serde_json::to_string(&m.graph).unwrap();
+        let text = m.graph.text();
         let forge = |graph: &str, weights: &[u8]| {
             let mut out = MAGIC.to_vec();
             for part in [graph.as_bytes(), weights] {
@@ -269,7 +272,7 @@ mod tests {
         let weights = m.weights.to_bytes();
         assert_eq!(forge(&text, &weights).unwrap(), m);
         assert!(matches!(forge(&text, &weights[1..]), Err(ModelFileError::Weights(_))));
-        let bad = text.replace("\"inputs\":64", "\"inputs\":65");
+        let bad = text.replace("outputs=32", "outputs=33");
         assert!(matches!(forge(&bad, &weights), Err(ModelFileError::Graph(_))));
         let long = " ".repeat(MAX_GRAPH) + &text;
         assert!(matches!(forge(&long, &weights), Err(ModelFileError::Graph(_))));

@@ -6,14 +6,14 @@ use super::super::witness::{fill, multiplicities, wide_sponge};
 use super::*;
 use crate::backend::convert::{from_halo, to_halo};
 use zkaggle_graph::commit;
-use zkaggle_graph::eval::{Evaluation, activate, evaluate};
 use zkaggle_graph::graph::ARGMAX_BITS;
+use zkaggle_graph::mlp::{Evaluation, activate, evaluate};
 
 const CTX: u64 = 0xc0ffee;
 
 /// Weights that are all zero but the given biases of the first layer; every class sees each unit
 /// with weight 1.
-fn biased(g: &Graph, biases: &[i32]) -> AccuracyWitness {
+fn biased(g: &Mlp, biases: &[i32]) -> AccuracyWitness {
     let mut bytes = vec![];
     for (layer, (inputs, outputs)) in g.dense().enumerate() {
         bytes.extend(vec![u8::from(layer > 0); inputs * outputs]);
@@ -30,8 +30,8 @@ fn biased(g: &Graph, biases: &[i32]) -> AccuracyWitness {
 }
 
 /// Carries a lie about the first hidden layer through the rest of the network.
-fn follow(g: &Graph, w: &AccuracyWitness, e: &mut Evaluation) {
-    let last = w.weights.layers().last().unwrap();
+fn follow(g: &Mlp, w: &AccuracyWitness, e: &mut Evaluation) {
+    let last = w.weights.blocks().last().unwrap();
     let mut correct = 0;
     for (t, label) in e.traces.iter_mut().zip(&e.labels) {
         let x = t.act.last().unwrap();
@@ -58,7 +58,7 @@ fn follow(g: &Graph, w: &AccuracyWitness, e: &mut Evaluation) {
 }
 
 /// The case of an evaluation that need not be true; the instance agrees with it.
-pub(super) fn forged(g: &Graph, w: &AccuracyWitness, e: &Evaluation) -> Case {
+pub(super) fn forged(g: &Mlp, w: &AccuracyWitness, e: &Evaluation) -> Case {
     let plan = Arc::new(Plan::new(g).unwrap());
     let ctx = field::Fr::from(CTX);
     let shard = commit::shard(&w.shard);

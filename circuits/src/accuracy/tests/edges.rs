@@ -7,38 +7,19 @@ use super::super::witness::{multiplicities, wide_sponge};
 use super::attacks::{UNREAD, forged};
 use super::*;
 use crate::backend::convert::{from_halo, to_halo};
-use zkaggle_graph::eval::{EvalError, RangeError, activate, evaluate};
+use zkaggle_graph::eval::{EvalError, RangeError};
 use zkaggle_graph::graph::MAX_SHARD_BYTES;
+use zkaggle_graph::mlp::{activate, evaluate};
 use zkaggle_graph::packing::SHA_BLOCK;
 
 const NONE: [String; 0] = [];
 
-/// Layers of the given widths; between them `(shift, bits)`.
-fn network(widths: &[u32], relus: &[(u8, u8)], samples: u32) -> Graph {
-    let mut layers = vec![];
-    for (i, w) in widths.windows(2).enumerate() {
-        layers.push(Layer::Dense {
-            inputs: w[0],
-            outputs: w[1],
-        });
-        if let Some(&(shift, bits)) = relus.get(i) {
-            layers.push(Layer::Relu {
-                width: w[1],
-                shift,
-                bits,
-            });
-        }
-    }
-    let schema = Schema {
-        shape: vec![widths[0]],
-        feature_max: 255,
-        classes: *widths.last().unwrap() as u16,
-    };
-    Graph::new(schema, samples, layers).unwrap()
+fn network(widths: &[u32], relus: &[(u8, u8)], samples: u32) -> Mlp {
+    chain(widths, relus, 255, samples)
 }
 
 /// Every weight `w`; the bias of output `o` of layer `l` is `bias(l, o)`.
-fn model(g: &Graph, w: i8, bias: impl Fn(usize, usize) -> i32, shard: Vec<u8>) -> AccuracyWitness {
+fn model(g: &Mlp, w: i8, bias: impl Fn(usize, usize) -> i32, shard: Vec<u8>) -> AccuracyWitness {
     let mut bytes = vec![];
     for (layer, (inputs, outputs)) in g.dense().enumerate() {
         bytes.extend(vec![w as u8; inputs * outputs]);
@@ -124,6 +105,7 @@ fn any_graph_has_a_plan_or_an_error() {
         match Plan::new(&g) {
             Ok(p) => assert!(p.rows() < p.usable() && p.k() <= 22, "{widths:?}"),
             Err(PlanError::Rows { rows }) => assert!(rows > 1 << 22, "{widths:?}"),
+            Err(other) => panic!("{other}"),
         }
     }
     let huge = network(&[1, 100_000, 2], &[(1, 9)], most / 2);
@@ -205,6 +187,39 @@ fn the_sponge_cannot_be_read_at_another_block() {
             "block {at}: {failures:?}"
         );
     }
+}
+
+#[test]
+fn what_the_circuit_does_not_prove_is_refused_by_name() {
+    use zkaggle_graph::graph::Builder;
+    use zkaggle_graph::ops::{Argmax, Dense, MaxPool, Requant};
+    let schema = Schema {
+        shape: vec![1, 4, 4],
+        feature_max: 255,
+        classes: 2,
+    };
+    let window = zkaggle_graph::float::Window {
+        stride: [2, 2],
+        ..zkaggle_graph::float::Window::of([2, 2])
+    };
+    let mut b = Builder::new(schema.clone()).unwrap();
+    let pooled = b.add(MaxPool { window }, &[0]).unwrap();
+    let scores = b.add(Dense { outputs: 2, bits: 8 }, &[pooled]).unwrap();
+    b.add(Argmax { bits: 24 }, &[scores]).unwrap();
+    let e = crate::accuracy::cost(&b.finish(1).unwrap()).unwrap_err().to_string();
+    assert!(
+        e.contains("node %1: the accuracy circuit does not prove max_pool yet"),
+        "{e}"
+    );
+
+    let mut b = Builder::new(schema).unwrap();
+    let hidden = b.add(Dense { outputs: 3, bits: 8 }, &[0]).unwrap();
+    let (shift, bits, min, max) = (8, 12, -128, 127);
+    let hidden = b.add(Requant { shift, bits, min, max }, &[hidden]).unwrap();
+    let scores = b.add(Dense { outputs: 2, bits: 8 }, &[hidden]).unwrap();
+    b.add(Argmax { bits: 24 }, &[scores]).unwrap();
+    let e = crate::accuracy::k_for(&b.finish(1).unwrap()).unwrap_err().to_string();
+    assert!(e.contains("node %2") && e.contains("-128..127"), "{e}");
 }
 
 /// A model of another network: of fewer layers, of more or larger ones, of a larger capacity class.

@@ -41,7 +41,7 @@ fn native_check_and_circuit_agree() {
                 w.shard[i * record] = 255;
             }
         }
-        let e = match zkaggle_graph::eval::evaluate(&g, &w.weights, &w.shard) {
+        let e = match zkaggle_graph::mlp::evaluate(&g, &w.weights, &w.shard) {
             Ok(e) => e,
             Err(_) => {
                 out_of_range += 1;
@@ -112,6 +112,6 @@ fn the_circuit_is_pinned() {
     h.update(format!("{:?}{:?}", plan.copies(), plan.inputs()));
     assert_eq!(
         hex::encode(h.finalize()),
-        "6deabfe37686f6456dbd836c13fb5102227684e83ad8a7838eabd83b2b58868a"
+        "80bc57a7ec7f7646891b43f45ea55aa9920fab81dde58ffd68883d4338204e10"
     );
 }

@@ -8,7 +8,7 @@ use super::*;
 use halo2_proofs::halo2curves::ff::Field;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use zkaggle_graph::eval::evaluate;
+use zkaggle_graph::mlp::evaluate;
 
 /// Four records of capacity, three in the shard: the first a miss, the second a hit, both predicted
 /// as class 1; the third predicted as class 0.

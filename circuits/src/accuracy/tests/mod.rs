@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 use zkaggle_graph::commit::Blind;
 use zkaggle_graph::field;
-use zkaggle_graph::graph::{Graph, Layer, Schema};
+use zkaggle_graph::graph::{Graph, Schema};
+use zkaggle_graph::mlp::Mlp;
 use zkaggle_graph::weights::Weights;
 
 mod attacks;
@@ -20,43 +21,31 @@ mod lies;
 mod sweep;
 
 /// Widths of the layers, shift 4 and 9 bits between them.
-pub(super) fn graph(widths: &[u32], samples: u32) -> Graph {
+pub(super) fn graph(widths: &[u32], samples: u32) -> Mlp {
     graph_with(widths, samples, 4, 9)
 }
 
-pub(super) fn graph_with(widths: &[u32], samples: u32, shift: u8, bits: u8) -> Graph {
-    let mut layers = vec![];
-    for w in widths.windows(2) {
-        layers.push(Layer::Dense {
-            inputs: w[0],
-            outputs: w[1],
-        });
-        layers.push(Layer::Relu {
-            width: w[1],
-            shift,
-            bits,
-        });
-    }
-    layers.pop();
-    Graph::new(
-        Schema {
-            shape: vec![widths[0]],
-            feature_max: 16,
-            classes: *widths.last().unwrap() as u16,
-        },
-        samples,
-        layers,
-    )
-    .unwrap()
+pub(super) fn graph_with(widths: &[u32], samples: u32, shift: u8, bits: u8) -> Mlp {
+    chain(widths, &vec![(shift, bits); widths.len() - 2], 16, samples)
+}
+
+/// Layers of the given widths; between them `(shift, bits)`.
+pub(super) fn chain(widths: &[u32], relus: &[(u8, u8)], feature_max: u8, samples: u32) -> Mlp {
+    let schema = Schema {
+        shape: vec![widths[0]],
+        feature_max,
+        classes: *widths.last().unwrap() as u16,
+    };
+    Mlp::try_from(&Graph::mlp(schema, samples, widths, relus).unwrap()).unwrap()
 }
 
 /// The demo's network.
-pub(super) fn digits(samples: u32) -> Graph {
+pub(super) fn digits(samples: u32) -> Mlp {
     graph_with(&[64, 32, 10], samples, 6, 14)
 }
 
 /// A model and a shard with features up to 16, weights up to ±`size`.
-pub(super) fn witness(graph: &Graph, records: usize, size: i8, seed: u64) -> AccuracyWitness {
+pub(super) fn witness(graph: &Mlp, records: usize, size: i8, seed: u64) -> AccuracyWitness {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let bytes: Vec<u8> = {
         let mut out = vec![];
@@ -89,7 +78,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub fn new(graph: &Graph, w: &AccuracyWitness) -> Self {
+    pub fn new(graph: &Mlp, w: &AccuracyWitness) -> Self {
         let ctx = field::Fr::from(0xc0ffee_u64);
         let plan = Arc::new(Plan::new(graph).unwrap());
         Self {
