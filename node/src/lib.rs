@@ -11,6 +11,7 @@
 //! The chain is the source of truth: a role reads where a bounty stands, does what is due, and keeps
 //! nothing that a crash could contradict.
 
+pub mod bounty;
 pub mod bounty_file;
 pub mod chain;
 pub mod cli;

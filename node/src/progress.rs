@@ -79,6 +79,27 @@ impl Reporter {
         }
     }
 
+    /// Reports to the log, and every step that takes a second or more to stderr, for a command that
+    /// somebody waits for. `live`: stderr is a terminal, so what runs is shown as well.
+    pub fn on_stderr(who: impl Into<String>, live: bool) -> Self {
+        let (events, mut rx) = mpsc::channel(64);
+        tokio::spawn(async move {
+            while let Some(e) = rx.recv().await {
+                match e {
+                    Event::Started { name, .. } if live => eprint!("\r\x1b[K{:>8}  {name} …", ""),
+                    Event::Finished(s) if live || s.seconds >= 1.0 => {
+                        let clear = if live { "\r\x1b[K" } else { "" };
+                        eprintln!("{clear}{:>6.1} s  {}", s.seconds, s.name);
+                    }
+                    Event::Failed { .. } if live => eprint!("\r\x1b[K"),
+                    Event::Note { text, .. } => eprintln!("{:>8}  {text}", ""),
+                    _ => {}
+                }
+            }
+        });
+        Self::new(who, events)
+    }
+
     pub fn who(&self) -> &str {
         &self.who
     }

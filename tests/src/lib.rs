@@ -1,9 +1,17 @@
 //! What the stories under `tests/tests` share.
 //!
-//! * [`anvil`]: a foreign development chain, where one is installed.
+//! * [`anvil`], [`geth`]: a foreign development chain, where one is installed.
 //! * [`lies`]: a valid proof file, changed in every way a reader must refuse.
+//! * [`world`], [`stories`]: a market where every proof is believed, and who gets what on it.
+//! * [`hostile`]: an endpoint that answers as a test tells it to.
 //! * [`outcome`]: what must hold after the demo's story, wherever it was played.
 
 pub mod anvil;
+pub mod geth;
+/// The node's own hostile endpoint: one for its unit tests and these stories.
+#[path = "../../node/src/chain/hostile.rs"]
+pub mod hostile;
 pub mod lies;
 pub mod outcome;
+pub mod stories;
+pub mod world;

@@ -215,6 +215,19 @@ impl Chain {
         Ok(block.with_context(|| format!("the chain has no block {at}"))?.header)
     }
 
+    /// A block's header; none where the chain is not that long.
+    pub(super) async fn try_header(&self, number: u64) -> Result<Option<Header>> {
+        let block = self.rpc.get_block_by_number(number.into()).await;
+        Ok(block.map_err(unreachable_chain)?.map(|b| b.header))
+    }
+
+    /// The endpoint in use said what cannot be: another one is asked next, where there is one.
+    pub(super) fn distrust(&self, why: &str) {
+        if let Some(e) = &self.endpoints {
+            e.distrust(why);
+        }
+    }
+
     pub async fn balance(&self) -> Result<U256> {
         self.rpc.get_balance(self.account).await.map_err(unreachable_chain)
     }

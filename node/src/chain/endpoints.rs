@@ -45,6 +45,8 @@ pub enum EndpointError {
     Garbage { url: String },
     #[error("endpoint {url} is at block {at}, {behind} behind the others")]
     Behind { url: String, at: u64, behind: u64 },
+    #[error("endpoint {url} is not to be believed: {why}")]
+    Distrusted { url: String, why: String },
     #[error("endpoint {url} limits us")]
     Limited { url: String },
     #[error("endpoint {url} serves chain {got}, expected is chain {want}; check chain.id and chain.rpc_url")]
@@ -163,6 +165,17 @@ impl Endpoints {
     /// From now on an endpoint with other code at these addresses is not used.
     pub fn pin(&self, code: impl IntoIterator<Item = (Address, B256)>) {
         self.inner.held().identity.code.extend(code);
+    }
+
+    /// The endpoint in use said what cannot be: it rests, and is checked before it is used again.
+    pub fn distrust(&self, why: &str) {
+        let current = self.inner.held().current;
+        let e = EndpointError::Distrusted {
+            url: self.inner.url(current),
+            why: why.chars().take(200).collect(),
+        };
+        tracing::warn!("{e}");
+        self.inner.failed(current, &e);
     }
 }
 

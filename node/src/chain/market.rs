@@ -3,13 +3,13 @@
 use super::client::{Chain, Sent};
 use super::deployment::Deployment;
 use super::errors::{explain, explain_call};
-use super::states::{EntryState, Mode, Phase};
+use super::states::{EntryState, Phase};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
 use anyhow::{Context, Result};
-use zkaggle_bindings::IBountyMarket::{self, Bounty, Entry, IBountyMarketInstance, Params, Row};
+use zkaggle_bindings::IBountyMarket::{self, Bounty, Challenge, Detail, Entry, IBountyMarketInstance, Params, Row};
 use zkaggle_bindings::IDatasetRegistry::IDatasetRegistryInstance;
 use zkaggle_circuits::statements::accuracy::AccuracyInstance;
 use zkaggle_circuits::statements::cid::CidInstance;
@@ -92,6 +92,20 @@ impl Market {
 
     pub async fn bounty(&self, id: u64) -> Result<Bounty> {
         self.market.bountyOf(U256::from(id)).call().await.map_err(explain_call)
+    }
+
+    /// More of a bounty.
+    pub async fn detail(&self, id: u64) -> Result<Detail> {
+        self.market.detailOf(U256::from(id)).call().await.map_err(explain_call)
+    }
+
+    /// Shard challenges that wait for an answer.
+    pub async fn challenges(&self, id: u64) -> Result<Vec<Challenge>> {
+        self.market
+            .challengesOf(U256::from(id))
+            .call()
+            .await
+            .map_err(explain_call)
     }
 
     pub async fn phase(&self, id: u64) -> Result<Phase> {
@@ -248,33 +262,6 @@ impl Market {
             .collect();
         out.sort_by_key(|r| r.shard);
         Ok(out)
-    }
-
-    /// Bounties posted by `owner` under a hold-out commitment: how a node that crashed while posting
-    /// finds out whether it did.
-    pub async fn find_posted(&self, owner: Address, holdout: B256) -> Result<Option<u64>> {
-        for id in 1..=self.count().await? {
-            let b = self.bounty(id).await?;
-            if b.owner == owner && b.holdout == holdout {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Open bounties of `owner` on exactly these shards that are not settled.
-    pub async fn find_open(&self, owner: Address, digests: &[[u8; 32]]) -> Result<Option<u64>> {
-        for id in 1..=self.count().await? {
-            let b = self.bounty(id).await?;
-            if b.owner != owner || b.mode != Mode::Open as u8 || Phase::read(b.settled)? != Phase::None {
-                continue;
-            }
-            let shards = self.shards(id).await?;
-            if shards.iter().map(|(_, d)| d).eq(digests) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
     }
 
     // ----------------------------------------------------------------- writes

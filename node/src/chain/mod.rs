@@ -8,6 +8,8 @@
 //! | [`outbox`] | what is under way, written down before it is sent |
 //! | [`fees`] | what a transaction offers per gas |
 //! | [`errors`] | what a chain refuses, in words |
+//! | [`watcher`] | follows the market's logs through re-orgs |
+//! | [`convert`], [`view`] | from logs to the book of [`crate::bounty`], kept up with the chain |
 //! | [`deployment`] | which contracts, where, with which code; checked before they are used |
 //! | [`deploy`] | puts the contracts on a chain, at the same addresses everywhere |
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
@@ -16,6 +18,7 @@
 //! | [`time`] | moves a development chain's clock |
 
 pub mod client;
+pub mod convert;
 pub mod deploy;
 pub mod deployment;
 pub mod endpoints;
@@ -29,6 +32,8 @@ pub mod outbox;
 pub mod states;
 pub mod submit;
 pub mod time;
+pub mod view;
+pub mod watcher;
 
 pub use client::{Caution, Chain, Sent};
 pub use deployment::Deployment;

@@ -114,7 +114,8 @@ pub async fn run(args: BountyArgs, out: Output) -> Result<()> {
         BountyCommand::List(a) => list(a, out).await,
         BountyCommand::Show(a) => {
             let market = connect::reader(&a.market).await?;
-            let seen = show::Bounty::read(&market, a.id).await?;
+            let seen = show::History::read(&market).await?;
+            let seen = show::Bounty::read(&market, &seen, a.id).await?;
             out.print(&seen, &seen.text())
         }
         BountyCommand::Reveal(a) => {
@@ -194,14 +195,12 @@ async fn post(a: FileArgs, out: Output) -> Result<()> {
 
 async fn list(a: ListArgs, out: Output) -> Result<()> {
     let market = connect::reader(&a.market).await?;
-    let mut rows = vec![];
-    for id in 1..=market.count().await? {
-        let row = show::Line::read(&market, id).await?;
-        let wanted = a.phase.is_none_or(|p| row.phase == format!("{p:?}")) && a.owner.is_none_or(|o| row.owner == o);
-        if wanted {
-            rows.push(row);
-        }
-    }
+    let seen = show::History::read(&market).await?;
+    let rows: Vec<show::Line> = seen
+        .bounties()
+        .filter(|(_, b)| a.phase.is_none_or(|p| b.phase(seen.now) == p) && a.owner.is_none_or(|o| b.terms.owner == o))
+        .map(|(id, b)| show::Line::of(id, b, seen.now))
+        .collect();
     let text = match rows.is_empty() {
         true => "no bounty".to_owned(),
         false => {

@@ -15,6 +15,7 @@ use crate::roles::services::{Peers, Services};
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result};
 use clap::Args;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use zkaggle_config::{Config, Loader};
 use zkaggle_devnet::{DevNet, DevNetConfig};
@@ -180,7 +181,7 @@ pub async fn services(args: &NodeArgs, who: &str) -> Result<(Services, Config)> 
     let net = net_config(&config, &args.peer)?;
     let peers = Peers::start(&dir, &seed, net, config.ipfs.kubo_url()).await?;
     let prover = Prover::open(&config.prover.keys_dir_in(dir.root()))?;
-    let report = Reporter::log_only(who);
+    let report = Reporter::on_stderr(who, std::io::stderr().is_terminal());
     Ok((Services::new(dir, market, peers, prover, seed, report), config))
 }
 

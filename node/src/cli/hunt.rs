@@ -170,13 +170,14 @@ async fn status(a: StatusArgs, out: Output) -> Result<()> {
         None if acts => market.chain().account(),
         None => return Err(Failure::usage("whose entries? give --hunter or --dir")),
     };
-    let ids = match a.id {
-        Some(id) => id..=id,
-        None => 1..=market.count().await?,
+    let seen = show::History::read(&market).await?;
+    let ids: Vec<u64> = match a.id {
+        Some(id) => vec![id],
+        None => seen.bounties().map(|(id, _)| id).collect(),
     };
     let mut rows = vec![];
     for id in ids {
-        rows.extend(show::EntryLine::read(&market, id, hunter).await?);
+        rows.extend(show::EntryLine::of(&seen, id, hunter)?);
     }
     let owed = market.owed_to(hunter).await?;
     let mut lines: Vec<String> = rows.iter().map(show::EntryLine::text).collect();
@@ -194,8 +195,9 @@ async fn withdraw(a: MarketArgs, out: Output) -> Result<()> {
     let market = connect::actor(&a).await?;
     let me = market.chain().account();
     let mut refunded = vec![];
-    for id in 1..=market.count().await? {
-        for entry in show::EntryLine::read(&market, id, me).await? {
+    let seen = show::History::read(&market).await?;
+    for (id, _) in seen.bounties() {
+        for entry in show::EntryLine::of(&seen, id, me)? {
             if entry.refundable {
                 market.refund(id, entry.slot).await?;
                 refunded.push(id);

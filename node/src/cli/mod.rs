@@ -63,8 +63,9 @@ pub fn run(cli: Cli) -> Result<()> {
 /// Logs go to stderr, stdout stays machine-readable. `ZKAGGLE_LOG` overrides the level.
 fn log(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
-        1 => "zkaggle=info,zkaggle_node=info,zkaggle_net=info,warn",
+        // A node that knows nobody yet says so itself.
+        0 => "warn,libp2p_kad=error",
+        1 => "zkaggle=info,zkaggle_node=info,zkaggle_net=info,libp2p_kad=error,warn",
         _ => "zkaggle=debug,zkaggle_node=debug,zkaggle_net=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("ZKAGGLE_LOG")

@@ -1,13 +1,15 @@
 //! A bounty and an entry as people and machines read them.
 
+use crate::bounty;
 use crate::chain::market::Market;
 use crate::chain::outbox::show;
-use crate::chain::states::{EntryState, Mode, Phase};
+use crate::chain::states::EntryState;
+use crate::chain::view::View;
 use crate::failure::Failure;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::Result;
 use serde::Serialize;
-use zkaggle_config::units::Seconds;
+use zkaggle_graph::dataset::cid::cid_of_digest;
 
 /// A time on chain with what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,10 +20,15 @@ pub struct Deadline {
 }
 
 impl Deadline {
+    /// What ends the present phase.
+    fn of(b: &bounty::Bounty, now: u64) -> Option<Self> {
+        b.next(now).map(|(what, at)| Self { what, at })
+    }
+
     fn text(&self, now: u64) -> String {
         match self.at.checked_sub(now) {
-            Some(left) => format!("{} in {}", self.what, Seconds(left)),
-            None => format!("{} was {} ago", self.what, Seconds(now - self.at)),
+            Some(left) => format!("{} in {}", self.what, span(left)),
+            None => format!("{} was {} ago", self.what, span(now - self.at)),
         }
     }
 }
@@ -37,29 +44,27 @@ pub struct Line {
     pub stake: String,
     pub samples: u32,
     pub threshold: u32,
-    pub entrants: u32,
+    pub entrants: usize,
     pub next: Option<Deadline>,
     now: u64,
 }
 
 impl Line {
-    pub async fn read(market: &Market, id: u64) -> Result<Self> {
-        known(market, id).await?;
-        let b = market.bounty(id).await?;
-        let phase = market.phase(id).await?;
-        Ok(Self {
+    /// From the market's history, at a block time.
+    pub fn of(id: u64, b: &bounty::Bounty, now: u64) -> Self {
+        Self {
             id,
-            phase: format!("{phase:?}"),
-            mode: format!("{:?}", Mode::read(b.mode)?),
-            owner: b.owner,
-            prizes: market.prizes(id).await?.iter().map(ToString::to_string).collect(),
-            stake: b.stake.to_string(),
-            samples: b.samples,
-            threshold: b.threshold,
-            entrants: b.entrants,
-            next: next(market, id, phase).await?,
-            now: market.chain().now().await?,
-        })
+            phase: format!("{:?}", b.phase(now)),
+            mode: format!("{:?}", b.terms.mode),
+            owner: b.terms.owner,
+            prizes: b.terms.prizes.iter().map(ToString::to_string).collect(),
+            stake: b.terms.stake.to_string(),
+            samples: b.terms.samples,
+            threshold: b.terms.threshold,
+            entrants: b.entries.len(),
+            next: Deadline::of(b, now),
+            now,
+        }
     }
 
     pub fn head() -> String {
@@ -104,14 +109,14 @@ pub struct BoardRow {
 pub struct Bounty {
     #[serde(flatten)]
     pub line: Line,
-    pub settled: String,
+    pub settled: Option<String>,
     pub schema_id: B256,
     pub bond: String,
     pub held: String,
     pub shards: Vec<Shard>,
     pub score_keys: Vec<String>,
     pub board: Vec<BoardRow>,
-    pub claims: usize,
+    pub claims: u32,
 }
 
 /// A shard as it is published.
@@ -123,33 +128,32 @@ pub struct Shard {
 }
 
 impl Bounty {
-    pub async fn read(market: &Market, id: u64) -> Result<Self> {
-        let line = Line::read(market, id).await?;
-        let b = market.bounty(id).await?;
-        let mut board = vec![];
-        for r in market.board(id).await? {
-            board.push(BoardRow {
-                hunter: r.hunter,
-                slot: r.slot,
-                score: r.score,
-                state: format!("{:?}", EntryState::read(r.state)?),
-                prize: (r.prize != u8::MAX).then_some(r.prize),
-            });
-        }
-        let shards = market.shards(id).await?.into_iter().map(|(bytes, digest)| Shard {
-            bytes,
-            cid: (digest != [0; 32]).then(|| zkaggle_graph::dataset::cid::cid_of_digest(&digest).to_string()),
+    /// From the market's history, with what only the contract tells.
+    pub async fn read(market: &Market, seen: &History, id: u64) -> Result<Self> {
+        let b = seen.bounty(id)?;
+        let now = seen.now;
+        let stored = market.bounty(id).await?;
+        let board = b.rows().into_iter().map(|r| BoardRow {
+            hunter: r.entry.0,
+            slot: r.entry.1,
+            score: r.score,
+            state: format!("{:?}", r.state),
+            prize: r.prize,
+        });
+        let shards = b.terms.lengths.iter().enumerate().map(|(j, bytes)| Shard {
+            bytes: *bytes,
+            cid: b.digests.get(j).map(|d| cid_of_digest(&d.0).to_string()),
         });
         Ok(Self {
-            line,
-            settled: format!("{:?}", Phase::read(b.settled)?),
-            schema_id: b.schemaId,
-            bond: b.bond.to_string(),
-            held: b.held.to_string(),
+            line: Line::of(id, b, now),
+            settled: b.settled.map(|p| format!("{p:?}")),
+            schema_id: b.terms.schema_id,
+            bond: stored.bond.to_string(),
+            held: stored.held.to_string(),
             shards: shards.collect(),
             score_keys: market.score_keys(id).await?.iter().map(ToString::to_string).collect(),
-            board,
-            claims: market.claims(id).await?.len(),
+            board: board.collect(),
+            claims: b.paid,
         })
     }
 
@@ -214,36 +218,27 @@ pub struct EntryLine {
 
 impl EntryLine {
     /// Both slots of a hunter, as far as they are used.
-    pub async fn read(market: &Market, id: u64, hunter: Address) -> Result<Vec<Self>> {
-        known(market, id).await?;
-        let mut out = vec![];
-        for slot in 0..2 {
-            let Some(e) = market.entry(id, hunter, slot).await? else {
-                continue;
-            };
-            let phase = market.phase(id).await?;
-            let board = market.board(id).await?;
-            let place = board.iter().position(|r| r.hunter == hunter && r.slot == slot);
-            let settled = Phase::read(market.bounty(id).await?.settled)? != Phase::None;
-            let state = EntryState::read(e.state)?;
-            out.push(Self {
+    pub fn of(seen: &History, id: u64, hunter: Address) -> Result<Vec<Self>> {
+        let b = seen.bounty(id)?;
+        let board = b.rows();
+        let mine = b.entries.iter().filter(|((who, _), _)| *who == hunter);
+        let lines = mine.map(|(entry, e)| {
+            let place = board.iter().position(|r| r.entry == *entry);
+            Self {
                 bounty: id,
-                slot,
-                phase: format!("{phase:?}"),
-                state: format!("{state:?}"),
+                slot: entry.1,
+                phase: format!("{:?}", b.phase(seen.now)),
+                state: format!("{:?}", e.state),
                 score: e.score,
                 rank: place.map(|p| p + 1),
-                prize: place
-                    .and_then(|p| board.get(p))
-                    .map(|r| r.prize)
-                    .filter(|p| *p != u8::MAX),
-                vk_id: e.vkId,
-                refundable: settled && state == EntryState::Committed,
-                next: next(market, id, phase).await?,
-                now: market.chain().now().await?,
-            });
-        }
-        Ok(out)
+                prize: place.and_then(|p| board.get(p)).and_then(|r| r.prize),
+                vk_id: e.vk,
+                refundable: b.settled.is_some() && e.state == EntryState::Committed,
+                next: Deadline::of(b, seen.now),
+                now: seen.now,
+            }
+        });
+        Ok(lines.collect())
     }
 
     pub fn text(&self) -> String {
@@ -265,42 +260,72 @@ impl EntryLine {
     }
 }
 
-/// A bounty that is not there is its own exit code.
-async fn known(market: &Market, id: u64) -> Result<()> {
-    let count = market.count().await?;
-    match id == 0 || id > count {
-        true => Err(Failure::not_found(format!(
-            "there is no bounty {id}; the market has {count}"
-        ))),
-        false => Ok(()),
+/// A market's history as of now.
+pub struct History {
+    view: View,
+    /// Block time in Unix seconds.
+    pub now: u64,
+}
+
+impl History {
+    /// Replays a market's events from its deploy block.
+    pub async fn read(market: &Market) -> Result<Self> {
+        let mut view = View::new(market);
+        view.catch_up().await?;
+        Ok(Self {
+            view,
+            now: market.chain().now().await?,
+        })
+    }
+
+    /// Every bounty with its number.
+    pub fn bounties(&self) -> impl Iterator<Item = (u64, &bounty::Bounty)> {
+        self.view.book().bounties.iter().map(|(id, b)| (*id, b))
+    }
+
+    /// A bounty that must be there: that it is not is its own exit code.
+    pub fn bounty(&self, id: u64) -> Result<&bounty::Bounty> {
+        let book = self.view.book();
+        book.bounties.get(&id).ok_or_else(|| {
+            Failure::not_found(format!(
+                "there is no bounty {id}; the market has {}",
+                book.bounties.len()
+            ))
+        })
     }
 }
 
-/// What ends the present phase.
-async fn next(market: &Market, id: u64, phase: Phase) -> Result<Option<Deadline>> {
-    let b = market.bounty(id).await?;
-    let commit_end = b.windows.commitEnd.to::<u64>();
-    let at = |what, at| Some(Deadline { what, at });
-    let now = market.chain().now().await?;
-    Ok(match phase {
-        Phase::Commit => at("Commit ends", commit_end),
-        Phase::Reveal => {
-            let start = commit_end + u64::from(b.windows.gap);
-            if now < start {
-                at("Reveal opens", start)
-            } else {
-                at("Reveal ends", start + u64::from(b.windows.reveal))
-            }
+/// A length of time with at most two units, for people.
+fn span(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut left = seconds;
+    let mut out = vec![];
+    for (size, name) in units {
+        let n = left / size;
+        left %= size;
+        if n > 0 {
+            out.push(format!("{n} {name}"));
         }
-        Phase::Attest => at("Attest ends", b.revealedAt.to::<u64>() + u64::from(b.windows.attest)),
-        Phase::Prove => market.prove_end(id).await?.and_then(|end| at("Prove ends", end)),
-        Phase::Claim => market.round(id).await?.and_then(|(start, end)| {
-            if now < start {
-                at("claims open", start)
-            } else {
-                at("claims end", end)
-            }
-        }),
-        _ => None,
-    })
+    }
+    out.truncate(2);
+    if out.is_empty() { "0 s".into() } else { out.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (3_600, "1 h"),
+            (3_601, "1 h 1 s"),
+            (90_061, "1 d 1 h"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use super::preflight::{Preflight, preflight};
 use super::services::Services;
 use crate::chain::market::word;
 use crate::chain::states::{EntryState, Phase};
+use crate::chain::view::View;
 use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
@@ -55,6 +56,8 @@ pub struct Hunter {
     /// Most memory that an accuracy proof may take.
     max_memory: Option<ByteSize>,
     store: Arc<dyn Store>,
+    /// The market's history.
+    view: Option<View>,
     /// This account's part of the store; read at the first tick.
     scope: Option<Scope>,
     /// Bounties that need nothing more from this node, as in the store.
@@ -73,6 +76,7 @@ impl Hunter {
             model,
             max_memory: None,
             store: Arc::new(MemoryStore::default()),
+            view: None,
             scope: None,
             finished: BTreeSet::new(),
             over: BTreeMap::new(),
@@ -96,7 +100,9 @@ impl Hunter {
     /// Does the next thing that is due on any bounty.
     pub async fn tick(&mut self) -> Result<Tick> {
         self.recall().await?;
-        let count = self.services.market.count().await?;
+        let view = self.view.get_or_insert_with(|| View::new(&self.services.market));
+        view.catch_up().await.context("read the market's history")?;
+        let count = view.book().bounties.len() as u64;
         let known = self.finished.len();
         let tick = self.walk(count).await;
         if self.finished.len() > known
@@ -115,6 +121,10 @@ impl Hunter {
     async fn walk(&mut self, count: u64) -> Result<Tick> {
         for id in 1..=count {
             if self.finished.contains(&id) {
+                continue;
+            }
+            if self.foreign(id).await? {
+                self.finish(id).await?;
                 continue;
             }
             match self.bounty(id).await.with_context(|| format!("bounty {id}"))? {
@@ -171,13 +181,22 @@ impl Hunter {
         Ok(())
     }
 
+    /// Whether its history alone shows that a bounty is none of this node's business: its own, or closed to
+    /// entries without one of ours in it.
+    async fn foreign(&self, id: u64) -> Result<bool> {
+        let chain = self.services.market.chain();
+        let Some(b) = self.view.as_ref().and_then(|v| v.book().bounties.get(&id)) else {
+            return Ok(false);
+        };
+        let entered = b.entries.contains_key(&(chain.account(), SLOT));
+        let closed = b.phase(chain.now().await?) != Phase::Commit;
+        Ok(b.terms.owner == chain.account() || (closed && !entered))
+    }
+
     async fn bounty(&mut self, id: u64) -> Result<Tick> {
         let market = self.services.market.clone();
         let me = market.chain().account();
         let b = market.bounty(id).await?;
-        if b.owner == me {
-            return Ok(Tick::Done);
-        }
         let phase = market.phase(id).await?;
         let settled = Phase::read(b.settled)? != Phase::None;
         let Some(entry) = market.entry(id, me, SLOT).await? else {

@@ -6,6 +6,7 @@ use crate::bounty_file::{BountyFile, Mode};
 use crate::chain::keys::ensure_registered;
 use crate::chain::market::{Claim, word};
 use crate::chain::states::{self, EntryState, Phase};
+use crate::chain::view::View;
 use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
@@ -57,6 +58,8 @@ pub struct Provider {
     file: BountyFile,
     graphs: Vec<Graph>,
     id: Option<u64>,
+    /// The market's history, once it was needed.
+    view: Option<View>,
     opened: BTreeSet<(alloy::primitives::Address, u8)>,
 }
 
@@ -67,6 +70,7 @@ impl Provider {
             file,
             graphs,
             id: None,
+            view: None,
             opened: BTreeSet::new(),
         }
     }
@@ -130,17 +134,21 @@ impl Provider {
 
     /// The bounty as it stands on chain, if it was posted: sealed ones are known by their hold-out's
     /// commitment, open ones by their shards.
-    async fn locate(&self, dataset: &Dataset) -> Result<Option<u64>> {
-        let market = &self.services.market;
+    async fn locate(&mut self, dataset: &Dataset) -> Result<Option<u64>> {
         let digests = dataset.manifest().digests();
-        let owner = market.chain().account();
-        match self.file.mode {
-            Mode::Sealed => {
-                let holdout = ids::holdout(self.salt(), &digests);
-                market.find_posted(owner, holdout.into()).await
-            }
-            Mode::Open => market.find_open(owner, &digests).await,
-        }
+        let owner = self.services.market.chain().account();
+        let holdout = B256::from(ids::holdout(self.salt(), &digests));
+        let sealed = self.file.mode == Mode::Sealed;
+        let view = self.view.get_or_insert_with(|| View::new(&self.services.market));
+        view.catch_up().await.context("read the market's history")?;
+        let found = view.book().bounties.iter().find(|(_, b)| {
+            let same = match sealed {
+                true => b.terms.holdout == holdout,
+                false => b.settled.is_none() && b.terms.digests.iter().map(|d| d.0).eq(digests.iter().copied()),
+            };
+            same && b.terms.owner == owner
+        });
+        Ok(found.map(|(id, _)| *id))
     }
 
     /// Posts the bounty unless it is posted already; its number.

@@ -1,0 +1,5 @@
+//! The market without proofs: who gets what, and whether a node's view of it is right. One binary, because
+//! linking is what costs time.
+
+mod money;
+mod views;
