@@ -7,7 +7,7 @@ use std::path::Path;
 use zkaggle_graph::dataset::{self, Dataset, import as records_import};
 use zkaggle_graph::eval::Accuracy;
 use zkaggle_graph::graph::Schema;
-use zkaggle_graph::model::{FloatModel, ModelFile, onnx};
+use zkaggle_graph::model::{self, FloatModel, ModelFile};
 use zkaggle_graph::quantize::{self, Report};
 
 /// Largest record file read into memory.
@@ -75,9 +75,9 @@ impl ImportedModel {
     }
 }
 
-/// Reads ONNX, calibrates, quantises.
+/// Reads ONNX or Keras, calibrates, quantises.
 pub fn model(m: &ModelImport<'_>) -> Result<ImportedModel> {
-    let imported = onnx::read(m.onnx)?;
+    let imported = model::read(m.onnx)?;
     let float = FloatModel::try_from(&imported.network)?;
     let q = quantize::quantize(&float, &m.schema, m.samples, m.calibration)?;
     Ok(ImportedModel {

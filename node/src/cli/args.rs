@@ -245,7 +245,7 @@ pub enum ModelCommand {
 
 #[derive(Debug, Args)]
 pub struct ModelImportArgs {
-    /// ONNX file.
+    /// ONNX or Keras file (`.onnx`, `.keras`, `.h5`).
     pub file: PathBuf,
     /// Records to calibrate on: training data, never the hold-out.
     #[arg(long, value_name = "FILE")]
