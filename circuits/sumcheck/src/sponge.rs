@@ -98,7 +98,12 @@ impl Sponge {
     /// Inputs and output, linear in the entering lanes, the S-box outputs and `act`.
     ///
     /// `output_of(i, input)` gives the output of S-box i: from a cell, or by computing it.
-    fn walk(&self, lanes: [Fr; LANES], act: &Fr, mut output_of: impl FnMut(usize, &Fr) -> Fr) -> Permutation {
+    pub(crate) fn walk(
+        &self,
+        lanes: [Fr; LANES],
+        act: &Fr,
+        mut output_of: impl FnMut(usize, &Fr) -> Fr,
+    ) -> Permutation {
         let mut inputs = [Fr::ZERO; SBOXES];
         let mut s = lanes;
         let mut i = 0;
