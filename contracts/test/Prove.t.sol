@@ -192,6 +192,8 @@ contract ProveTest is Base {
         check(rows[5].hunter == hunter(1) && rows[2].hunter == hunter(3) && rows[3].hunter == hunter(6), "order");
     }
 
+    /// @dev A whole bounty a run: the one fuzz test that is not cheap.
+    /// forge-config: default.fuzz.runs = 256
     function test_fuzz_the_board_is_the_sorted_list(uint32[8] memory scores, uint256 order) public {
         id = inProve(sealedParams(), 8);
         bool[8] memory done;

@@ -39,6 +39,11 @@ interface Vm {
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function envOr(string calldata name, bool fallback_) external view returns (bool);
+    function envOr(string calldata name, string calldata fallback_) external view returns (string memory);
+    function writeLine(string calldata path, string calldata line) external;
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 snapshot) external returns (bool);
+    function getBlockNumber() external view returns (uint256);
     function assume(bool condition) external pure;
 }
 

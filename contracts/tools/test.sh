@@ -29,7 +29,7 @@ rm -rf cache/invariant cache/fuzz
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 status=0
-timeout 400 "$forge" test "$@" 2>&1 | tee "$report" || status=$?
+timeout 900 "$forge" test "$@" 2>&1 | tee "$report" || status=$?
 # forge's closing line: "Ran S test suites in T: P tests passed, F failed, K skipped (N total tests)"
 line=$(sed 's/\x1b\[[0-9;]*m//g' "$report" | grep -E '^Ran [0-9]+ test suites? ' | tail -n 1 || true)
 if [ -z "$line" ]; then
