@@ -88,6 +88,9 @@ pub struct BountyFile {
     /// CID of the test set's manifest, as `zkaggle dataset import` printed it.
     pub dataset: String,
     pub threshold: Threshold,
+    /// ERC-20 token of prizes and bond; ether without it. Amounts then count its smallest unit as wei.
+    #[serde(default)]
+    pub token: Option<Address>,
     /// Largest first.
     pub prizes: Vec<Wei>,
     pub bond: Wei,

@@ -43,7 +43,7 @@ fn leaves_nothing(dir: &Path, c: &mut Command, code: i32, words: &[&str]) {
 
 #[test]
 fn every_command_has_help() {
-    let commands: [&[&str]; 38] = [
+    let commands: [&[&str]; 42] = [
         &[],
         &["demo"],
         &["devnet"],
@@ -69,10 +69,14 @@ fn every_command_has_help() {
         &["bounty", "timeout"],
         &["bounty", "withdraw"],
         &["bounty", "open"],
+        &["bounty", "accept-key"],
+        &["bounty", "answer"],
         &["hunt"],
         &["hunt", "commit"],
         &["hunt", "prove"],
         &["hunt", "claim"],
+        &["hunt", "challenge"],
+        &["hunt", "propose"],
         &["hunt", "status"],
         &["hunt", "withdraw"],
         &["hunt", "run"],

@@ -188,3 +188,111 @@ pub async fn twenty(w: &World) -> Result<()> {
     let everybody: Vec<&Market> = hunters.iter().chain([&owner]).collect();
     agree(w, &everybody).await
 }
+
+/// Nobody can fetch a shard: challenged, it is shown on chain, Prove grows, and the bond pays who showed it;
+/// in another bounty it is not shown, and that one defaults.
+pub async fn challenged(w: &World) -> Result<()> {
+    let p = players(w, 3).await?;
+    let (owner, hunter, silent) = (&p[0], &p[1], &p[2]);
+    let shown = w.post(owner, &Rules::default()).await?;
+    w.enter(hunter, shown).await?;
+    let hidden = w.post(silent, &Rules::default()).await?;
+    w.enter(hunter, hidden).await?;
+    w.to_prove(owner, shown).await?;
+    w.reveal(silent, hidden).await?;
+    let bytes = World::shard();
+    let before = w.market.prove_end(shown).await?;
+    ensure!(
+        owner.challenge_shard(shown, 0, bytes.len()).await.is_err(),
+        "no entrant, and challenged"
+    );
+    hunter.challenge_shard(shown, 0, bytes.len()).await?;
+    hunter.challenge_shard(hidden, 0, bytes.len()).await?;
+    ensure!(
+        hunter.challenge_shard(shown, 0, bytes.len()).await.is_err(),
+        "challenged twice"
+    );
+    ensure!(
+        owner.answer_shard(shown, 0, b"other bytes").await.is_err(),
+        "other bytes were taken"
+    );
+    owner.answer_shard(shown, 0, &bytes).await?;
+    let digest = w.market.shards(shown).await?[0].1;
+    ensure!(
+        w.market.shown_shard(shown, 0, &digest).await? == Some(bytes),
+        "the shown bytes are not found"
+    );
+    ensure!(w.market.shown_shard(hidden, 0, &digest).await?.is_none());
+    ensure!(w.market.prove_end(shown).await? > before, "Prove did not grow");
+    ensure!(!owner.owed().await?.is_zero(), "showing was not paid");
+
+    w.prove(hunter, shown, 40).await?;
+    let late = w
+        .market
+        .challenges(hidden)
+        .await?
+        .first()
+        .map(|c| c.deadline.to::<u64>());
+    w.until(late.unwrap_or(0)).await?;
+    ensure!(w.market.phase(hidden).await? == Phase::Defaulted);
+    hunter.timeout(hidden).await?;
+    hunter.refund(hidden, 0).await?;
+    agree(w, &[owner, hunter, silent]).await
+}
+
+/// A hunter asks for a key of its own, and the provider accepts it.
+pub async fn proposed(w: &World) -> Result<()> {
+    let p = players(w, 2).await?;
+    let (owner, hunter) = (&p[0], &p[1]);
+    let id = w.post(owner, &Rules::default()).await?;
+    let vk = w.another_key().await?;
+    hunter.propose_key(id, vk, [9; 32]).await?;
+    ensure!(hunter.accept_key(id, vk).await.is_err(), "a stranger accepted a key");
+    owner.accept_key(id, vk).await?;
+    ensure!(w.market.score_keys(id).await?.contains(&vk));
+    let mut view = View::new(&w.market);
+    w.compare(&mut view, &[owner, hunter]).await?;
+    let b = view.book().bounties.get(&id);
+    ensure!(b.is_some_and(|b| b.keys.contains(&alloy::primitives::B256::from(vk.0)) && b.proposed.len() == 1));
+    owner.cancel(id, 0).await?;
+    Ok(())
+}
+
+/// Prizes and bond in a token, stakes in ether: both come home, each from where it lies.
+pub async fn erc20(w: &World) -> Result<()> {
+    let p = players(w, 2).await?;
+    let (owner, hunter) = (&p[0], &p[1]);
+    let token = w.token(owner).await?;
+    let rules = Rules {
+        token: Some(token),
+        ..Rules::default()
+    };
+    let rich = w.token(hunter).await?;
+    let poor = Rules {
+        token: Some(rich),
+        ..Rules::default()
+    };
+    ensure!(
+        w.post(owner, &poor).await.is_err(),
+        "posted in a token it does not hold"
+    );
+    let id = w.post(owner, &rules).await?;
+    w.enter(hunter, id).await?;
+    w.to_prove(owner, id).await?;
+    w.prove(hunter, id, 50).await?;
+    w.to_round(id).await?;
+    w.claim(hunter, id).await?;
+    owner.finalize(id).await?;
+    let pot = w.market.pot(id).await?.ok_or_else(|| anyhow::anyhow!("no pot"))?;
+    let milli = |n: u64| U256::from(n) * U256::from(MILLI);
+    let me = |m: &Market| m.chain().account();
+    ensure!(hunter.owed_in(pot, me(hunter)).await? == milli(100));
+    ensure!(owed(hunter).await? == 2, "the stake is ether");
+    ensure!(hunter.owed_in(pot, me(owner)).await? == milli(10));
+    agree(w, &[owner, hunter]).await?;
+    hunter.withdraw_asset(pot).await?;
+    owner.withdraw_asset(pot).await?;
+    hunter.withdraw().await?;
+    ensure!(hunter.owed_in(pot, me(hunter)).await?.is_zero());
+    agree(w, &[owner, hunter]).await
+}

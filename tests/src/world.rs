@@ -5,7 +5,7 @@
 //! missing is tested with this.
 
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, B256, Bytes, U256, bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, bytes};
 use alloy::rpc::client::RpcClient;
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::local::PrivateKeySigner;
@@ -17,6 +17,7 @@ use zkaggle_circuits::statements::accuracy::AccuracyInstance;
 use zkaggle_circuits::statements::cid::CidInstance;
 use zkaggle_circuits::statements::release::ReleaseInstance;
 use zkaggle_devnet::{DevNet, DevNetConfig};
+use zkaggle_graph::dataset::cid::{digest_of, raw_cid};
 use zkaggle_graph::field::Fr;
 use zkaggle_graph::ids::{self, JubPoint, VkId};
 use zkaggle_graph::jub::ProviderKey;
@@ -34,6 +35,8 @@ const YES: Bytes = bytes!("6760015f5260205ff35f5260086018f3");
 pub const SAMPLES: u32 = 64;
 const SHARD_BYTES: u32 = SAMPLES * 2;
 const SALT: [u8; 32] = [7; 32];
+/// Creation code of `Token.sol`, as text (tests/vectors/VECTORS.md).
+const TOKEN: &str = include_str!("../vectors/token.hex");
 /// A milliether: the stories' unit.
 pub const MILLI: u64 = 1_000_000_000_000_000;
 
@@ -53,6 +56,8 @@ pub struct Rules {
     pub bond: u64,
     pub stake: u64,
     pub threshold: u32,
+    /// What prizes and bond are paid in; ether without it.
+    pub token: Option<Address>,
 }
 
 impl Default for Rules {
@@ -62,6 +67,7 @@ impl Default for Rules {
             bond: 10,
             stake: 2,
             threshold: 32,
+            token: None,
         }
     }
 }
@@ -133,7 +139,7 @@ impl World {
             keys.push(found.context("no key was registered")?.inner.data.vkId);
         }
         let dataset_vk = VkId(keys[0].0);
-        let digest = keccak256("the hold-out").0;
+        let digest = digest_of(&raw_cid(&Self::shard()))?;
         let market = Market::open(faucet.clone(), deployment).await?;
         let shard = CidInstance {
             digest,
@@ -151,6 +157,44 @@ impl World {
             score_vk: VkId(keys[2].0),
             digest,
         })
+    }
+
+    /// The hold-out's one shard.
+    pub fn shard() -> Vec<u8> {
+        (0..SHARD_BYTES).map(|i| (i % 2) as u8).collect()
+    }
+
+    /// A score key that no bounty accepts from the start; what registers it is paid by the faucet.
+    pub async fn another_key(&self) -> Result<VkId> {
+        let deployment = self.market.deployment();
+        let registry = IKeyRegistry::new(deployment.address("KeyRegistry")?, self.faucet.rpc().clone());
+        let known = registry.key(self.score_vk.0.into()).call().await?;
+        let (adapter, _) = self.faucet.create("another adapter that says yes", YES).await?;
+        let bytes = Bytes::copy_from_slice(&rand::random::<[u8; 8]>());
+        let chunk = registry.chunkAt(bytes.clone()).call().await?.chunk;
+        self.faucet.send("a key's bytes", registry.storeChunk(bytes)).await?;
+        let role = (ids::Role::Score as u8).try_into()?;
+        let call = registry.register(
+            role,
+            adapter,
+            vec![chunk],
+            known.link,
+            B256::with_last_byte(9),
+            String::new(),
+        );
+        let sent = self.faucet.send("register a key", call).await?;
+        let found = sent
+            .receipt
+            .logs()
+            .iter()
+            .find_map(|l| l.log_decode::<IKeyRegistry::KeyRegistered>().ok());
+        Ok(VkId(found.context("no key was registered")?.inner.data.vkId.0))
+    }
+
+    /// A token whose whole supply `owner` holds.
+    pub async fn token(&self, owner: &Market) -> Result<Address> {
+        let code = alloy::hex::decode(TOKEN.trim())?;
+        Ok(owner.chain().create("a token", code.into()).await?.0)
     }
 
     async fn connect(&self, signer: PrivateKeySigner) -> Result<Chain> {
@@ -197,7 +241,7 @@ impl World {
         let now = self.market.chain().now().await?;
         let params = IBountyMarket::Params {
             mode: 0,
-            token: Address::ZERO,
+            token: rules.token.unwrap_or_default(),
             prizes: rules.prizes.iter().map(|p| wei(*p)).collect::<Result<_, _>>()?,
             bond: wei(rules.bond)?,
             stake: wei(rules.stake)?,

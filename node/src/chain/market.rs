@@ -47,7 +47,7 @@ pub struct ShardResult {
 pub struct Market {
     chain: Chain,
     deployment: Deployment,
-    market: IBountyMarketInstance<DynProvider>,
+    pub(super) market: IBountyMarketInstance<DynProvider>,
     registry: IDatasetRegistryInstance<DynProvider>,
 }
 
@@ -195,11 +195,7 @@ impl Market {
 
     /// Wei that an account may withdraw.
     pub async fn owed_to(&self, account: Address) -> Result<U256> {
-        self.market
-            .owedTo(Address::ZERO, account)
-            .call()
-            .await
-            .map_err(explain_call)
+        self.owed_in(Address::ZERO, account).await
     }
 
     /// Length and commitment of an attested shard.
@@ -214,7 +210,7 @@ impl Market {
     }
 
     /// Events of a bounty, each with its transaction and block; those in no block yet are left out.
-    async fn logs<E: SolEvent>(&self, id: u64) -> Result<Vec<(E, B256, u64)>> {
+    pub(super) async fn logs<E: SolEvent>(&self, id: u64) -> Result<Vec<(E, B256, u64)>> {
         let filter = Filter::new()
             .address(self.address())
             .event_signature(E::SIGNATURE_HASH)
@@ -266,12 +262,19 @@ impl Market {
 
     // ----------------------------------------------------------------- writes
 
-    /// Posts a bounty; sends the prizes and the bond with it.
+    /// Posts a bounty; sends the prizes and the bond with it, or lets the market take them in the token.
     pub async fn create(&self, params: Params) -> Result<(u64, Sent)> {
-        let value = params
+        let escrow = params
             .prizes
             .iter()
             .fold(U256::from(params.bond), |sum, p| sum + U256::from(*p));
+        let value = match params.token.is_zero() {
+            true => escrow,
+            false => {
+                self.approve(params.token, escrow).await?;
+                U256::ZERO
+            }
+        };
         let sent = self
             .chain
             .send("post the bounty", self.market.create(params).value(value))

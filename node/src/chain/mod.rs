@@ -14,6 +14,7 @@
 //! | [`deploy`] | puts the contracts on a chain, at the same addresses everywhere |
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
 //! | [`market`] | bounties, entries, boards and claims, read and written |
+//! | [`disputes`] | challenges and their answers, proposed keys, tokens |
 //! | [`states`] | the market's enumerations |
 //! | [`time`] | moves a development chain's clock |
 
@@ -21,6 +22,7 @@ pub mod client;
 pub mod convert;
 pub mod deploy;
 pub mod deployment;
+pub mod disputes;
 pub mod endpoints;
 pub mod errors;
 pub mod fees;

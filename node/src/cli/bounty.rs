@@ -8,8 +8,8 @@ use crate::chain::Sent;
 use crate::chain::states::Phase;
 use crate::failure::Failure;
 use crate::roles::provider::Provider;
-use alloy::primitives::Address;
-use anyhow::Result;
+use alloy::primitives::{Address, B256};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -43,6 +43,14 @@ pub enum BountyCommand {
     /// Have the CID proofs verified on chain, which fixes the dataset and starts Prove.
     #[command(after_help = "Example:\n  zkaggle bounty attest bounty.toml --dir ~/.zkaggle")]
     Attest(FileArgs),
+    /// Accept a score key that a hunter proposed, after deriving it from the architecture named for it.
+    #[command(
+        after_help = "Example:\n  zkaggle bounty accept-key bounty.toml 0x40c1…c529 --dir ~/.zkaggle --peer /ip4/127.0.0.1/tcp/4101/p2p/12D3KooW…"
+    )]
+    AcceptKey(AcceptArgs),
+    /// Show a challenged shard on chain; its bond pays whoever is not its challenger.
+    #[command(after_help = "Example:\n  zkaggle bounty answer 1 0 shard-0.bin --dir ~/.zkaggle")]
+    Answer(AnswerArgs),
     /// Withdraw a bounty during Commit. With entries, the bond is lost.
     #[command(after_help = "Example:\n  zkaggle bounty cancel 1 --dir ~/.zkaggle --most-entrants 0")]
     Cancel(CancelArgs),
@@ -66,6 +74,26 @@ pub struct FileArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+    #[command(flatten)]
+    pub bounty: FileArgs,
+    /// The key's identity.
+    pub vk_id: B256,
+}
+
+#[derive(Debug, Args)]
+pub struct AnswerArgs {
+    /// The bounty's number.
+    pub id: u64,
+    /// Number of the shard.
+    pub shard: u64,
+    /// Its bytes.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub market: MarketArgs,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +170,17 @@ pub async fn run(args: BountyArgs, out: Output) -> Result<()> {
             )
         }
         BountyCommand::Open(a) => open(a, out).await,
+        BountyCommand::AcceptKey(a) => {
+            let (mut p, end) = provider(&a.bounty).await?;
+            let done = p.accept_now(a.vk_id).await;
+            end.await;
+            let id = done?;
+            out.print(
+                &json!({ "bounty": id, "accepted": a.vk_id }),
+                &format!("bounty {id}: entries may prove with the key {}", a.vk_id),
+            )
+        }
+        BountyCommand::Answer(a) => answer(a, out).await,
         BountyCommand::Cancel(a) => {
             let market = connect::actor(&a.market).await?;
             let sent = market.cancel(a.id, a.most_entrants).await?;
@@ -245,6 +284,20 @@ async fn open(a: FileArgs, out: Output) -> Result<()> {
     }
 }
 
+async fn answer(a: AnswerArgs, out: Output) -> Result<()> {
+    let market = connect::actor(&a.market).await?;
+    let asked = market.challenges(a.id).await?;
+    if !asked.iter().any(|c| u64::from(c.target) == a.shard) {
+        return Err(Failure::not_found(format!(
+            "shard {} of bounty {} is not challenged",
+            a.shard, a.id
+        )));
+    }
+    let bytes = std::fs::read(&a.file).with_context(|| format!("read {}", a.file.display()))?;
+    let sent = market.answer_shard(a.id, a.shard, &bytes).await?;
+    report(out, a.id, "answer", &sent)
+}
+
 /// Ends every round that was missed, then closes.
 async fn finalize(a: IdArgs, out: Output) -> Result<()> {
     let market = connect::actor(&a.market).await?;
@@ -265,17 +318,11 @@ async fn finalize(a: IdArgs, out: Output) -> Result<()> {
 
 async fn withdraw(a: MarketArgs, out: Output) -> Result<()> {
     let market = connect::actor(&a).await?;
-    let owed = market.owed().await?;
-    if owed.is_zero() {
-        return out.print(&json!({ "withdrawn": [] }), "nothing is owed to this account");
-    }
-    let sent = market.withdraw().await?;
-    out.print(
-        &json!({ "withdrawn": [{ "asset": Address::ZERO, "amount": owed.to_string(), "transaction": sent.hash }] }),
-        &format!(
-            "withdrew {} in transaction {}",
-            crate::chain::outbox::show(owed),
-            sent.hash
-        ),
-    )
+    let seen = show::History::read(&market).await?;
+    let (json, lines) = show::bring_home(&market, &seen).await?;
+    let text = match lines.is_empty() {
+        true => "nothing is owed to this account".to_owned(),
+        false => lines.join("\n"),
+    };
+    out.print(&json!({ "withdrawn": json }), &text)
 }

@@ -67,7 +67,10 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     let services = Services::new(dir, market, peers.clone(), prover, seed, Reporter::log_only(who));
     let report = services.report.clone();
     let policy = match bounty {
-        Some((file, graphs)) => Role::Provider(Box::new(Provider::new(services, file, graphs))),
+        Some((file, graphs)) => {
+            let provider = Provider::new(services, file, graphs).with_max_memory(config.prover.max_memory);
+            Role::Provider(Box::new(provider))
+        }
         None => {
             let hunter = Hunter::new(services, args.model)
                 .with_store(index.clone())

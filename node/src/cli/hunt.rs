@@ -34,6 +34,14 @@ pub enum HuntCommand {
     /// Claim the prize: encrypt the weights to the provider and prove the ciphertext.
     #[command(after_help = "Example:\n  zkaggle hunt claim 1 --dir ~/.zkaggle")]
     Claim(EntryArgs),
+    /// Say on chain that a revealed shard cannot be fetched: unanswered, the bounty defaults.
+    ///
+    /// The bond, twice the gas of an answer, is lost to whoever answers.
+    #[command(after_help = "Example:\n  zkaggle hunt challenge 1 0 --dir ~/.zkaggle")]
+    Challenge(ChallengeArgs),
+    /// Ask the provider to accept the key of another architecture, and publish that architecture.
+    #[command(after_help = "Example:\n  zkaggle hunt propose 1 --model other.zkm --dir ~/.zkaggle")]
+    Propose(ProposeArgs),
     /// Show where an account's entries stand.
     #[command(
         after_help = "Example:\n  zkaggle hunt status --dir ~/.zkaggle\n  zkaggle hunt status 1 --hunter 0x7099… --rpc-url http://127.0.0.1:8545 --deployment deployment.json"
@@ -57,6 +65,27 @@ pub struct CommitArgs {
     /// Print the preflight and send nothing.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ChallengeArgs {
+    /// The bounty's number.
+    pub id: u64,
+    /// Number of the shard.
+    pub shard: u64,
+    #[command(flatten)]
+    pub market: MarketArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ProposeArgs {
+    /// The bounty's number.
+    pub id: u64,
+    /// Model whose architecture is proposed.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
     #[command(flatten)]
     pub node: NodeArgs,
 }
@@ -121,6 +150,20 @@ pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
                 ),
             )
         }
+        HuntCommand::Challenge(a) => challenge(a, out).await,
+        HuntCommand::Propose(a) => {
+            let (hunter, end) = hunter(&a.node, Some(a.model)).await?;
+            let done = hunter.propose_now(a.id).await;
+            end.await;
+            let vk = done?;
+            out.print(
+                &json!({ "bounty": a.id, "proposed": vk.to_string() }),
+                &format!(
+                    "bounty {}: the key {vk} is proposed; keep a node of this folder running, so that the provider can fetch the architecture",
+                    a.id
+                ),
+            )
+        }
         HuntCommand::Status(a) => status(a, out).await,
         HuntCommand::Withdraw(a) => withdraw(a, out).await,
         HuntCommand::Run(a) => unattended(a, out).await,
@@ -161,6 +204,27 @@ async fn commit(a: CommitArgs, out: Output) -> Result<()> {
         &format!("{}\n{last}", looked.text()),
     )?;
     verdict
+}
+
+async fn challenge(a: ChallengeArgs, out: Output) -> Result<()> {
+    let market = connect::actor(&a.market).await?;
+    let shards = market.shards(a.id).await?;
+    let place = usize::try_from(a.shard).unwrap_or(usize::MAX);
+    let Some((length, _)) = shards.get(place) else {
+        return Err(Failure::not_found(format!(
+            "bounty {} has {} shard(s), counted from 0",
+            a.id,
+            shards.len()
+        )));
+    };
+    let sent = market.challenge_shard(a.id, a.shard, *length as usize).await?;
+    out.print(
+        &json!({ "bounty": a.id, "shard": a.shard, "transaction": sent.hash, "gas": sent.gas }),
+        &format!(
+            "bounty {}: shard {} is challenged in transaction {}; unanswered, the bounty defaults",
+            a.id, a.shard, sent.hash
+        ),
+    )
 }
 
 async fn status(a: StatusArgs, out: Output) -> Result<()> {
@@ -204,18 +268,16 @@ async fn withdraw(a: MarketArgs, out: Output) -> Result<()> {
             }
         }
     }
-    let owed = market.owed().await?;
-    if !owed.is_zero() {
-        market.withdraw().await?;
+    let seen = show::History::read(&market).await?;
+    let (withdrawn, mut lines) = show::bring_home(&market, &seen).await?;
+    if !refunded.is_empty() {
+        lines.insert(0, format!("{} stake(s) taken back", refunded.len()));
     }
-    out.print(
-        &json!({ "refunded": refunded, "withdrawn": owed.to_string() }),
-        &format!(
-            "{} stake(s) taken back, {} withdrawn",
-            refunded.len(),
-            crate::chain::outbox::show(owed)
-        ),
-    )
+    let text = match lines.is_empty() {
+        true => "nothing is owed to this account".to_owned(),
+        false => lines.join("\n"),
+    };
+    out.print(&json!({ "refunded": refunded, "withdrawn": withdrawn }), &text)
 }
 
 async fn unattended(a: RunArgs, out: Output) -> Result<()> {

@@ -295,6 +295,24 @@ impl History {
     }
 }
 
+/// Withdraws everything that the market's history says is owed to the account, asset by asset: as JSON and
+/// as lines.
+pub async fn bring_home(market: &Market, seen: &History) -> Result<(Vec<serde_json::Value>, Vec<String>)> {
+    let me = market.chain().account();
+    let mut json = vec![];
+    let mut lines = vec![];
+    let assets = seen.view.book().owed.iter().filter(|((_, account), _)| *account == me);
+    for ((asset, _), amount) in assets {
+        let sent = market.withdraw_asset(*asset).await?;
+        json.push(serde_json::json!({ "asset": asset, "amount": amount.to_string(), "transaction": sent.hash }));
+        lines.push(match asset.is_zero() {
+            true => format!("withdrew {} in transaction {}", show(*amount), sent.hash),
+            false => format!("withdrew {amount} of pot {asset} in transaction {}", sent.hash),
+        });
+    }
+    Ok((json, lines))
+}
+
 /// A length of time with at most two units, for people.
 fn span(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];

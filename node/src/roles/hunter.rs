@@ -3,6 +3,8 @@
 use super::Tick;
 use super::preflight::{Preflight, preflight};
 use super::services::Services;
+use crate::chain::disputes::architecture_digest;
+use crate::chain::keys::ensure_registered;
 use crate::chain::market::word;
 use crate::chain::states::{EntryState, Phase};
 use crate::chain::view::View;
@@ -15,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{Bounty, Entry};
 use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
@@ -24,11 +26,14 @@ use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::cid::cid_of_digest;
 use zkaggle_graph::field::{Fr, from_be_bytes};
-use zkaggle_graph::ids::{self, JubPoint};
+use zkaggle_graph::ids::{self, JubPoint, VkId};
 use zkaggle_graph::model::ModelFile;
 
 /// This node enters each bounty once.
 const SLOT: u8 = 0;
+/// Fetches in vain, two minutes each, before a shard is challenged: the bond is lost to whoever answers, so
+/// a moment without peers must not spend it.
+const TRIES: u32 = 3;
 
 /// What must survive a crash between commit and claim, besides the seed: which model was committed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,8 +70,11 @@ pub struct Hunter {
     /// Bounties that look finished, by the newest block when they first did: until that block lies
     /// deep, another fork may have left something to do.
     over: BTreeMap<u64, u64>,
-    /// Bounties this model cannot enter, so that the reason is told once.
-    unfit: BTreeSet<u64>,
+    /// Bounties this model cannot enter and how many keys they accepted then: the reason is told once, and
+    /// they are looked at again when another key is accepted.
+    unfit: BTreeMap<u64, usize>,
+    /// How often a bounty's shard could not be fetched.
+    missed: Mutex<BTreeMap<(u64, usize), u32>>,
 }
 
 impl Hunter {
@@ -80,7 +88,8 @@ impl Hunter {
             scope: None,
             finished: BTreeSet::new(),
             over: BTreeMap::new(),
-            unfit: BTreeSet::new(),
+            unfit: BTreeMap::new(),
+            missed: Mutex::default(),
         }
     }
 
@@ -110,11 +119,61 @@ impl Hunter {
         {
             tracing::warn!("{e}; the bounties finished last are looked at again at the next start");
         }
-        if tick? == Tick::Worked || self.services.withdraw_owed().await? {
+        if tick? == Tick::Worked || self.services.withdraw_owed(&self.pots().await?).await? {
             return Ok(Tick::Worked);
         }
         let all = count > 0 && (1..=count).all(|id| self.finished.contains(&id));
         Ok(if all { Tick::Done } else { Tick::Idle })
+    }
+
+    /// Where the tokens of the bounties lie that this account has entered.
+    async fn pots(&self) -> Result<Vec<Address>> {
+        let me = self.services.market.chain().account();
+        let mut out = vec![];
+        for (id, b) in self.view.iter().flat_map(|v| &v.book().bounties) {
+            if !b.terms.token.is_zero() && b.entries.contains_key(&(me, SLOT)) {
+                out.extend(self.services.market.pot(*id).await?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Registers the key of this hunter's model, publishes its architecture, and asks the provider to
+    /// accept it.
+    ///
+    /// # Errors
+    /// Usage without a model, refused for a key that is accepted already.
+    pub async fn propose_now(&self, id: u64) -> Result<VkId> {
+        let s = &self.services;
+        let path = self
+            .model
+            .as_deref()
+            .ok_or_else(|| Failure::usage("which model? give --model"))?;
+        let graph = ModelFile::read(path)
+            .with_context(|| format!("model file {}", path.display()))?
+            .graph;
+        let release = s.prover.release_key(graph.class()?).await?;
+        let key = s.prover.score_key(&graph).await?;
+        if s.market.score_keys(id).await?.contains(&key.vk_id) {
+            return Err(Failure::refused(format!(
+                "bounty {id} accepts the key {} already",
+                key.vk_id
+            )));
+        }
+        s.report
+            .step("register the verifying keys", None, async {
+                let mut gas = 0;
+                for data in [&release.data, &key.data] {
+                    gas += ensure_registered(s.market.chain(), s.market.deployment(), data).await?;
+                }
+                Ok(((), Cost::gas(gas)))
+            })
+            .await?;
+        let text = graph.text();
+        s.peers.content.publish(text.clone().into_bytes()).await?;
+        let digest = architecture_digest(&text)?;
+        s.market.propose_key(id, key.vk_id, digest.0).await?;
+        Ok(key.vk_id)
     }
 
     /// Looks at each bounty that is not finished, until one needed something.
@@ -315,14 +374,16 @@ impl Hunter {
 
     /// Checks that the model fits before any stake is spent, then commits.
     async fn enter(&mut self, id: u64, b: &Bounty) -> Result<Tick> {
-        let Some(path) = self.model.clone().filter(|_| !self.unfit.contains(&id)) else {
+        let keys = self.view.as_ref().and_then(|v| v.book().bounties.get(&id));
+        let keys = keys.map_or(0, |b| b.keys.len());
+        let Some(path) = self.model.clone().filter(|_| self.unfit.get(&id) != Some(&keys)) else {
             return Ok(Tick::Idle);
         };
         let model = ModelFile::read(&path).with_context(|| format!("model file {}", path.display()))?;
         let graph = &model.graph;
         let looked = preflight(&self.services, id, b, graph, self.max_memory).await?;
         if let Err(reason) = looked.verdict() {
-            self.unfit.insert(id);
+            self.unfit.insert(id, keys);
             self.services
                 .report
                 .note(format!("bounty {id} is not for this model: {reason:#}"))
@@ -384,6 +445,57 @@ impl Hunter {
         Ok((model, s.blind(id, SLOT)))
     }
 
+    /// A shard's bytes: from peers, or from an answer on chain. What nobody delivers is challenged, after
+    /// [`TRIES`] in vain; none while that challenge waits for its answer.
+    async fn shard(&self, id: u64, j: usize, length: usize, digest: &[u8; 32]) -> Result<Option<Vec<u8>>> {
+        let s = &self.services;
+        let market = &s.market;
+        let challenged = market.detail(id).await?.challenges > 0;
+        if challenged && let Some(bytes) = market.shown_shard(id, j as u64, digest).await? {
+            return Ok(Some(bytes));
+        }
+        let fetched = s
+            .report
+            .step(format!("fetch shard {j} by its CID"), None, async {
+                let bytes = s.fetch(&cid_of_digest(digest)).await?;
+                ensure!(
+                    bytes.len() == length,
+                    "shard {j} has {} bytes, published are {length}",
+                    bytes.len()
+                );
+                let cost = Cost::bytes(bytes.len());
+                Ok((bytes, cost))
+            })
+            .await;
+        let e = match fetched {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(e) => e,
+        };
+        if market.challenges(id).await?.iter().any(|c| usize::from(c.target) == j) {
+            s.report
+                .note(format!("shard {j} of bounty {id} is challenged; waiting for its bytes"))
+                .await;
+            return Ok(None);
+        }
+        let tries = {
+            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            let n = missed.entry((id, j)).or_insert(0);
+            *n += 1;
+            *n
+        };
+        if tries < TRIES {
+            return Err(e);
+        }
+        // The contract says whether it may still be challenged; what it refuses is our answer.
+        s.report
+            .step(format!("challenge shard {j}, which nobody delivers"), None, async {
+                let sent = market.challenge_shard(id, j as u64, length).await?;
+                Ok(((), Cost::gas(sent.gas)))
+            })
+            .await?;
+        Ok(None)
+    }
+
     async fn prove(&self, id: u64, b: &Bounty, entry: &Entry) -> Result<Tick> {
         let s = &self.services;
         let (model, blind) = self.committed(id)?;
@@ -406,19 +518,9 @@ impl Hunter {
             if entry.proved.bit(j) {
                 continue;
             }
-            let bytes = s
-                .report
-                .step(format!("fetch shard {j} by its CID"), None, async {
-                    let bytes = s.fetch(&cid_of_digest(digest)).await?;
-                    ensure!(
-                        bytes.len() == *length as usize,
-                        "shard {j} has {} bytes, published are {length}",
-                        bytes.len()
-                    );
-                    let cost = Cost::bytes(bytes.len());
-                    Ok((bytes, cost))
-                })
-                .await?;
+            let Some(bytes) = self.shard(id, j, *length as usize, digest).await? else {
+                return Ok(Tick::Idle);
+            };
             // The commitment on chain was proved from these bytes' CID; ours must be the same.
             let attested = s
                 .market

@@ -12,6 +12,7 @@
 
 pub mod hunter;
 pub mod preflight;
+pub mod proposals;
 pub mod provider;
 pub mod services;
 

@@ -1,5 +1,7 @@
 //! The provider: proves its data, posts, reveals, attests, and opens what it paid for.
 
+mod review;
+
 use super::Tick;
 use super::services::Services;
 use crate::bounty_file::{BountyFile, Mode};
@@ -19,6 +21,7 @@ use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{self, Bounty, Params};
 use zkaggle_circuits::statements::cid::{self, CidWitness};
 use zkaggle_circuits::statements::release;
+use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit;
 use zkaggle_graph::dataset::Dataset;
 use zkaggle_graph::dataset::cid::parse_cid;
@@ -61,6 +64,9 @@ pub struct Provider {
     /// The market's history, once it was needed.
     view: Option<View>,
     opened: BTreeSet<(alloy::primitives::Address, u8)>,
+    /// Proposed keys that were looked at.
+    considered: BTreeSet<(B256, B256)>,
+    max_memory: Option<ByteSize>,
 }
 
 impl Provider {
@@ -72,6 +78,16 @@ impl Provider {
             id: None,
             view: None,
             opened: BTreeSet::new(),
+            considered: BTreeSet::new(),
+            max_memory: None,
+        }
+    }
+
+    /// Derives no proposed key whose making would take more.
+    pub fn with_max_memory(self, limit: ByteSize) -> Self {
+        Self {
+            max_memory: Some(limit),
+            ..self
         }
     }
 
@@ -91,12 +107,16 @@ impl Provider {
         let b = s.market.bounty(id).await?;
         let phase = s.market.phase(id).await?;
         let settled = Phase::read(b.settled)? != Phase::None;
+        if matches!(phase, Phase::Attest | Phase::Prove) && self.answer(id, &dataset).await? {
+            return Ok(Tick::Worked);
+        }
         match phase {
+            Phase::Commit if self.consider(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Reveal if self.reveal_open(&b).await? => self.reveal(id, &dataset).await,
             Phase::Attest => self.attest(id, &b, &dataset).await,
             Phase::Prove | Phase::Claim | Phase::Closed if self.open_claims(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Claim => self.close(id).await,
-            _ if settled && s.withdraw_owed().await? => Ok(Tick::Worked),
+            _ if settled && s.withdraw_owed(&self.pots(id).await?).await? => Ok(Tick::Worked),
             Phase::Closed if self.unopened(id).await? => Ok(Tick::Idle),
             _ if settled => Ok(Tick::Done),
             Phase::Defaulted => {
@@ -342,7 +362,7 @@ impl Provider {
             } else {
                 states::Mode::Open
             } as u8,
-            token: alloy::primitives::Address::ZERO,
+            token: f.token.unwrap_or_default(),
             prizes: f.prizes.iter().map(wei).collect::<Result<_>>()?,
             bond: wei(&f.bond)?,
             stake: wei(&f.stake)?,
@@ -532,13 +552,7 @@ impl Provider {
             .entry(id, claim.hunter, claim.slot)
             .await?
             .with_context(|| format!("the claim of {} belongs to no entry", claim.hunter))?;
-        let mut graph = None;
-        for g in &self.graphs {
-            if s.prover.score_key(g).await?.vk_id.0 == entry.vkId.0 {
-                graph = Some(g);
-            }
-        }
-        let graph = graph.with_context(|| format!("none of our architectures has the key {}", entry.vkId))?;
+        let graph = &self.graph_of(id, entry.vkId).await?;
         let ctx = ids::Entry {
             chain_id: s.market.chain().chain_id(),
             market: s.market.address().into_array(),

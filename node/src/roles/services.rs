@@ -6,6 +6,7 @@ use crate::node_dir::NodeDir;
 use crate::progress::{Cost, Reporter};
 use crate::proof_file::ProofFile;
 use crate::prover::Prover;
+use alloy::primitives::Address;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -259,17 +260,22 @@ impl Services {
 
     // ------------------------------------------------------------------ money
 
-    /// Withdraws what the market owes this account; whether there was anything.
-    pub async fn withdraw_owed(&self) -> Result<bool> {
-        if self.market.owed().await?.is_zero() {
-            return Ok(false);
+    /// Withdraws what the market owes this account in ether and in these pots; whether there was anything.
+    pub async fn withdraw_owed(&self, pots: &[Address]) -> Result<bool> {
+        let me = self.market.chain().account();
+        let mut any = false;
+        for asset in [Address::ZERO].iter().chain(pots) {
+            if self.market.owed_in(*asset, me).await?.is_zero() {
+                continue;
+            }
+            self.report
+                .step("withdraw", None, async {
+                    let sent = self.market.withdraw_asset(*asset).await?;
+                    Ok(((), Cost::gas(sent.gas)))
+                })
+                .await?;
+            any = true;
         }
-        self.report
-            .step("withdraw", None, async {
-                let sent = self.market.withdraw().await?;
-                Ok(((), Cost::gas(sent.gas)))
-            })
-            .await?;
-        Ok(true)
+        Ok(any)
     }
 }

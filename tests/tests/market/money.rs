@@ -1,7 +1,7 @@
 //! The market's money stories: on the embedded chain always, on anvil and geth where they are installed.
 //!
-//! `ZKAGGLE_ANVIL` and `ZKAGGLE_GETH` name the binaries. On geth the clock cannot be moved, so the stories run
-//! at once and wait for their windows.
+//! `ZKAGGLE_ANVIL` and `ZKAGGLE_GETH` name the binaries. On geth the clock cannot be moved, so the stories wait
+//! for their windows, which are seconds there.
 
 use std::path::PathBuf;
 use zkaggle_devnet::{DevNet, DevNetConfig};
@@ -18,6 +18,9 @@ async fn on_the_embedded_chain() {
     stories::default(&w).await.unwrap();
     stories::cancel(&w).await.unwrap();
     stories::no_winner(&w).await.unwrap();
+    stories::challenged(&w).await.unwrap();
+    stories::proposed(&w).await.unwrap();
+    stories::erc20(&w).await.unwrap();
     stories::twenty(&w).await.unwrap();
 }
 
@@ -34,6 +37,9 @@ async fn on_anvil() {
     stories::default(&w).await.unwrap();
     stories::cancel(&w).await.unwrap();
     stories::no_winner(&w).await.unwrap();
+    stories::challenged(&w).await.unwrap();
+    stories::proposed(&w).await.unwrap();
+    stories::erc20(&w).await.unwrap();
     stories::twenty(&w).await.unwrap();
 }
 
@@ -49,4 +55,7 @@ async fn on_geth() {
     stories::default(&w).await.unwrap();
     stories::cancel(&w).await.unwrap();
     stories::no_winner(&w).await.unwrap();
+    stories::challenged(&w).await.unwrap();
+    stories::proposed(&w).await.unwrap();
+    stories::erc20(&w).await.unwrap();
 }

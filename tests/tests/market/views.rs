@@ -57,6 +57,7 @@ async fn act(w: &World, rng: &mut StdRng, players: &[Market]) -> &'static str {
             bond: 1,
             stake: 1,
             threshold: 32,
+            token: None,
         };
         let posted = w.post(&players[0], &rules).await;
         return if posted.is_ok() { "post" } else { "" };
@@ -187,6 +188,7 @@ async fn reorgs_of_every_depth() {
                 bond: 1,
                 stake: 1,
                 threshold: 1,
+                token: None,
             },
         )
         .await
@@ -201,6 +203,7 @@ async fn reorgs_of_every_depth() {
                 bond: 1,
                 stake: 1,
                 threshold: 2,
+                token: None,
             },
         )
         .await
@@ -219,6 +222,7 @@ async fn reorgs_of_every_depth() {
                 bond: 1,
                 stake: 1,
                 threshold: 3,
+                token: None,
             },
         )
         .await
@@ -314,6 +318,7 @@ async fn wide_ranges_are_split() {
                 bond: 1,
                 stake: 1,
                 threshold: 1,
+                token: None,
             },
         )
         .await
