@@ -6,9 +6,10 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use zkaggle_graph::dataset::{self, Dataset, import as records_import};
 use zkaggle_graph::eval::Accuracy;
+use zkaggle_graph::float::Network;
 use zkaggle_graph::graph::Schema;
-use zkaggle_graph::model::{self, FloatModel, ModelFile};
-use zkaggle_graph::quantize::{self, Report};
+use zkaggle_graph::model::{self, ModelFile};
+use zkaggle_graph::quantize::{self, Method, Quantized, Report};
 
 /// Largest record file read into memory.
 const MAX_RECORDS: u64 = 1 << 30;
@@ -51,6 +52,8 @@ pub struct ModelImport<'a> {
     pub calibration: &'a [u8],
     /// Most records in a shard the model is proved on.
     pub samples: u32,
+    /// How scales follow from the calibration records.
+    pub method: Method,
 }
 
 /// An imported model and what is known of it.
@@ -60,34 +63,30 @@ pub struct ImportedModel {
     pub notes: Vec<String>,
     /// On the calibration records.
     pub report: Report,
-    float: FloatModel,
+    float: Network,
+    quantized: Quantized,
 }
 
 impl ImportedModel {
     /// The same figures on other records.
     pub fn report_on(&self, records: &[u8]) -> Result<Report> {
-        Ok(quantize::measure(
-            &self.float,
-            &self.file.graph,
-            &self.file.weights,
-            records,
-        )?)
+        Ok(self.quantized.report_on(&self.float, records)?)
     }
 }
 
 /// Reads ONNX or Keras, calibrates, quantises.
 pub fn model(m: &ModelImport<'_>) -> Result<ImportedModel> {
     let imported = model::read(m.onnx)?;
-    let float = FloatModel::try_from(&imported.network)?;
-    let q = quantize::quantize(&float, &m.schema, m.samples, m.calibration)?;
+    let q = quantize::quantize(&imported.network, &m.schema, m.samples, m.calibration, m.method)?;
     Ok(ImportedModel {
         file: ModelFile {
-            graph: q.graph,
-            weights: q.weights,
+            graph: q.graph.clone(),
+            weights: q.weights.clone(),
         },
         notes: imported.notes,
-        report: q.report,
-        float,
+        report: q.report.clone(),
+        float: imported.network,
+        quantized: q,
     })
 }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! files -> dataset (records, shards, CIDs, manifest)
-//! ONNX  -> FloatModel -> quantize -> Graph + Weights -> eval -> Predictions, Score
+//! ONNX  -> float::Network -> quantize -> Graph + Weights -> eval -> Predictions, Score
 //!                                        \-> commit: C, s, R, D, ctx, vkId
 //! ```
 //!
@@ -24,6 +24,8 @@
 //! | [`graph`] | the integer graph and its `archId` |
 //! | [`text`] | its canonical text |
 //! | [`eval`] | the integer evaluator |
+//! | [`metrics`] | accuracy, top-k, macro-F1, MAE, MSE in integers |
+//! | [`picture`] | a graph as SVG |
 //! | [`reach`] | proof that a model stays in its tables on every sample |
 //! | [`mlp`] | the subset of graphs that the accuracy circuit proves |
 //! | [`weights`] | int8 weights and their byte form |
@@ -39,10 +41,12 @@ pub mod float;
 pub mod graph;
 pub mod ids;
 pub mod jub;
+pub mod metrics;
 pub mod mlp;
 pub mod model;
 pub mod ops;
 pub mod packing;
+pub mod picture;
 pub mod poseidon;
 pub mod quantize;
 pub mod reach;

@@ -228,19 +228,37 @@ pub enum ModelCommand {
         after_help = "Example:\n  zkaggle model import digits-mlp.onnx --calibrate digits-train.bin --shape 8,8 --max 16 \\\n    --classes 10 --samples 360 --out digits.zkm --arch digits.graph"
     )]
     Import(ModelImportArgs),
-    /// Print a model's architecture and identity; no weight is shown.
-    Show {
-        /// Model file (`.zkm`).
-        file: PathBuf,
-    },
+    /// Print a model's architecture, identity and what proving it costs, layer by layer; no weight is shown.
+    Show(ModelShowArgs),
     /// Evaluate a model on records, exactly as it would be proved.
-    Eval {
-        /// Model file (`.zkm`).
-        file: PathBuf,
-        /// Records, in the layout of `dataset import`.
-        #[arg(long, value_name = "FILE")]
-        records: PathBuf,
-    },
+    Eval(ModelEvalArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ModelShowArgs {
+    /// Model file (`.zkm`) or architecture file.
+    pub file: PathBuf,
+    /// Print the graph's text alone: what archId hashes.
+    #[arg(long)]
+    pub graph: bool,
+    /// Write a picture of the graph.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Records in the batch whose cost is listed; by default a full shard.
+    #[arg(long, value_name = "N")]
+    pub records: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelEvalArgs {
+    /// Model file (`.zkm`).
+    pub file: PathBuf,
+    /// Records, in the layout of `dataset import`.
+    #[arg(long, value_name = "FILE")]
+    pub records: PathBuf,
+    /// accuracy, top-K, macro-f1, mae or mse, in integers alone.
+    #[arg(long, default_value = "accuracy")]
+    pub metric: String,
 }
 
 #[derive(Debug, Args)]
@@ -265,6 +283,12 @@ pub struct ModelImportArgs {
     /// Most records in a shard the model will be proved on: part of the architecture.
     #[arg(long)]
     pub samples: u32,
+    /// How scales follow from the calibration records: mse, min-max or percentile:P.
+    #[arg(long, default_value = "mse")]
+    pub method: String,
+    /// Folder for the report on the test records (or the calibration records): text, JSON, SVG plots.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
     /// Model file to write; it holds the weights.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

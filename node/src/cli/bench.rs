@@ -105,6 +105,7 @@ async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) ->
         schema,
         calibration: assets::TRAIN,
         samples,
+        method: zkaggle_graph::quantize::Method::Mse,
     })?;
     let (graph, weights) = (&model.file.graph, &model.file.weights);
     let blind = Blind::new(Fr::from(7u64));

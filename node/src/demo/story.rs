@@ -200,6 +200,7 @@ async fn import_model(h: &Services, onnx: &[u8], dataset: &Dataset) -> Result<Pa
                 schema: dataset.schema().clone(),
                 calibration: assets::TRAIN,
                 samples: u32::try_from(samples.unwrap_or(0)).context("samples")?,
+                method: zkaggle_graph::quantize::Method::Mse,
             })?;
             m.file.write(&path)?;
             let cost = Cost::bytes(m.file.weights.to_bytes().len());

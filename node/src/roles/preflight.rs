@@ -223,6 +223,7 @@ mod tests {
             schema: assets::schema(),
             calibration: assets::TRAIN,
             samples: 360,
+            method: zkaggle_graph::quantize::Method::Mse,
         })
         .unwrap();
         let needed = zkaggle_circuits::accuracy::cost(&model.file.graph).unwrap().memory;

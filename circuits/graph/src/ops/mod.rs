@@ -270,7 +270,7 @@ impl Cost {
 }
 
 /// An operator's rules.
-pub(crate) trait Rule {
+pub(crate) trait Rule: Sync {
     /// Name in the text form.
     fn name(&self) -> &'static str;
 
