@@ -260,6 +260,11 @@ impl Srs {
         self.params.k()
     }
 
+    /// 1, τ, τ², … times the generator of G1, for arguments that commit without this proof system.
+    pub fn powers(&self) -> &[G1Affine] {
+        self.params.get_g()
+    }
+
     /// What a verifier needs of it.
     pub fn points(&self) -> &SrsPoints {
         &self.points

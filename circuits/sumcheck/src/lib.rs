@@ -9,7 +9,7 @@
 //! * [`statement`]: shards, and the slots they take; [`statement::split`] for more than one proof.
 //! * [`layout`], [`constraints`], [`sponge`]: cells, and the constraints as data.
 //! * [`weights`], [`claims`]: what both sides know of the slots, and which cells a claim adds up.
-//! * [`trace`], [`prover`], [`verifier`].
+//! * [`trace`], [`prover`], [`verifier`]; [`solidity`] for the verifier on chain.
 //! * `fixture`, with the feature of that name: a reference prover that can lie, for tests.
 
 pub mod claims;
@@ -21,6 +21,7 @@ pub mod fixture;
 pub mod layout;
 pub mod mle;
 pub mod prover;
+pub mod solidity;
 pub mod sponge;
 pub mod statement;
 pub mod trace;

@@ -1,6 +1,7 @@
 //! The real accuracy circuit on the EVM: accepted, refused, and what it costs.
 
-use crate::chain::{Chain, SCORE, verify_call, words};
+use crate::adapters::{SCORE, deploy, verify_call, words};
+use crate::chain::Chain;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use zkaggle_circuits::accuracy::{ScoreKey, k_for};
@@ -60,7 +61,7 @@ fn a_score_proof_is_accepted_on_chain_within_its_budget() {
     machine::verify(srs.points(), evm.bytes(), &x.public_inputs(), &proof).unwrap();
 
     let mut chain = Chain::new();
-    let verifier = chain.verifier(Verifier::Score, srs.points());
+    let verifier = deploy(&mut chain, Verifier::Score, srs.points());
     let at = chain.store(evm.chunks());
     let mut ask = |x: &AccuracyInstance, proof: &[u8]| {
         chain.call(verifier, verify_call(SCORE, &at, &words(&x.public_inputs()), proof))

@@ -1,4 +1,4 @@
-//! A chain with the verifier contracts on it.
+//! A chain in memory, as deployed contracts meet it. Shared with the tests of the CID argument.
 
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{Context, TxEnv};
@@ -7,9 +7,6 @@ use revm::primitives::{Address, TxKind, hardfork::SpecId};
 use revm::state::{AccountInfo, Bytecode};
 use revm::{DatabaseCommit, ExecuteEvm, MainBuilder, MainContext};
 use sha3::{Digest, Keccak256};
-use zkaggle_circuits::backend::srs::SrsPoints;
-use zkaggle_circuits::evm::code::{Verifier, data_contract};
-use zkaggle_graph::field::{Fr, to_be_bytes};
 
 /// EIP-7825.
 const GAS: u64 = 16_777_216;
@@ -80,18 +77,12 @@ impl Chain {
         }
     }
 
-    pub fn verifier(&mut self, which: Verifier, srs: &SrsPoints) -> Address {
-        let code = which.code(srs).unwrap();
-        let (at, runtime) = self.deploy(code.creation.clone()).unwrap();
-        assert_eq!(runtime, code.runtime, "the predicted code is the deployed code");
-        at
-    }
-
     /// Puts data contracts on the chain.
     pub fn store<'a>(&mut self, chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Address> {
         chunks
             .map(|chunk| {
-                let code = data_contract(chunk);
+                // A STOP byte first, so that nobody can call it.
+                let code = [&[0u8], chunk].concat();
                 assert!(code.len() <= 24_576, "EIP-170");
                 let digest = Keccak256::digest(&code);
                 let at = Address::from_slice(&digest[12..]);
@@ -117,44 +108,4 @@ impl Chain {
             ExecutionResult::Halt { reason, .. } => Reply::Halted(format!("{reason:?}")),
         }
     }
-}
-
-/// Calldata of `verify(address[] key, (words) statement, bytes proof)`.
-pub fn verify_call(signature: &str, key: &[Address], statement: &[[u8; 32]], proof: &[u8]) -> Vec<u8> {
-    let word = |v: usize| {
-        let mut w = [0u8; 32];
-        w[24..].copy_from_slice(&(v as u64).to_be_bytes());
-        w
-    };
-    let head = 32 * (2 + statement.len());
-    let mut out = Keccak256::digest(signature)[..4].to_vec();
-    out.extend(word(head));
-    for w in statement {
-        out.extend(w);
-    }
-    out.extend(word(head + 32 * (1 + key.len())));
-    out.extend(word(key.len()));
-    for a in key {
-        out.extend([0u8; 12]);
-        out.extend(a.as_slice());
-    }
-    out.extend(word(proof.len()));
-    out.extend(proof);
-    out.resize(out.len().next_multiple_of(32) + 4, 0);
-    out
-}
-
-pub const SCORE: &str = "verify(address[],(uint256,uint256,uint256,uint256,uint256,uint256),bytes)";
-pub const DATASET: &str = "verify(address[],(bytes32,uint256,uint256),bytes)";
-
-pub fn words(public: &[Fr]) -> Vec<[u8; 32]> {
-    public.iter().map(to_be_bytes).collect()
-}
-
-/// Four public inputs as the statement's three words: the digest's halves are one.
-pub fn dataset_words(public: &[[u8; 32]]) -> Vec<[u8; 32]> {
-    let mut digest = [0u8; 32];
-    digest[..16].copy_from_slice(&public[0][16..]);
-    digest[16..].copy_from_slice(&public[1][16..]);
-    vec![digest, public[2], public[3]]
 }

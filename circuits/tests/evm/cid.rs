@@ -1,6 +1,7 @@
 //! The real CID circuit on the EVM: accepted, refused, and what it costs.
 
-use crate::chain::{Chain, DATASET, dataset_words, verify_call, words};
+use crate::adapters::{DATASET, dataset_words, deploy, verify_call, words};
+use crate::chain::Chain;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use zkaggle_circuits::backend::srs::Srs;
@@ -29,7 +30,7 @@ fn a_cid_proof_is_accepted_on_chain_within_its_budget() {
     machine::verify(srs.points(), evm.bytes(), &x.public_inputs(), &proof).unwrap();
 
     let mut chain = Chain::new();
-    let verifier = chain.verifier(Verifier::Dataset, srs.points());
+    let verifier = deploy(&mut chain, Verifier::Dataset, srs.points());
     let at = chain.store(evm.chunks());
     let mut ask = |x: &CidInstance, proof: &[u8]| {
         let words = dataset_words(&words(&x.public_inputs()));

@@ -1,6 +1,7 @@
 //! halo2's verifier, the Rust machine and the Solidity contract accept the same proofs.
 
-use crate::chain::{Chain, DATASET, Reply, SCORE, dataset_words, verify_call, words};
+use crate::adapters::{DATASET, SCORE, dataset_words, deploy, verify_call, words};
+use crate::chain::{Chain, Reply};
 use crate::samples::{Sample, Shape};
 use crate::short::Short;
 use ark_ff::{BigInteger, PrimeField};
@@ -59,8 +60,8 @@ impl Bench {
         let mut chain = Chain::new();
         Self {
             srs: *srs,
-            score: chain.verifier(Verifier::Score, srs),
-            dataset: chain.verifier(Verifier::Dataset, srs),
+            score: deploy(&mut chain, Verifier::Score, srs),
+            dataset: deploy(&mut chain, Verifier::Dataset, srs),
             chain,
         }
     }

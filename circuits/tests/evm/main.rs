@@ -1,6 +1,7 @@
 //! Proofs on an EVM: the contracts as they are deployed, in revm.
 
 mod accuracy;
+mod adapters;
 mod chain;
 mod cid;
 mod differential;

@@ -138,6 +138,11 @@ impl VerifyKey {
         Self { tau_g2 }
     }
 
+    /// Tau times the generator of G2.
+    pub fn tau_g2(&self) -> &G2Affine {
+        &self.tau_g2
+    }
+
     /// `keccak256(g1 ‖ g2 ‖ tau·g2)`, uncompressed, G2 in EIP-197's order.
     pub fn srs_id(&self) -> Word {
         let mut h = Keccak256::new();

@@ -9,6 +9,9 @@
 
 mod build;
 mod cells;
+#[path = "../../../tests/evm/chain.rs"]
+mod chain;
+mod evm;
 mod faults;
 mod honest;
 mod lies;
