@@ -24,16 +24,32 @@ contract DatasetRegistry is IDatasetRegistry {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function attestShard(bytes32 vkId, bytes32 digest, uint32 length, uint256 s, bytes calldata proof) external {
-        if (length == 0 || length > MAX_SHARD_BYTES) revert ShardLength(length);
-        if (s >= FIELD_ORDER) revert NotAFieldElement(s);
-        if (shards[vkId][digest].length != 0) revert ShardExists(vkId, digest);
+    function attest(bytes32 vkId, DatasetStatement[] calldata statements, bytes calldata proof) external {
+        if (statements.length == 0) revert NoShards();
+        for (uint256 i; i < statements.length; ++i) {
+            uint256 length = statements[i].length;
+            if (length == 0 || length > MAX_SHARD_BYTES) revert ShardLength(length);
+            if (statements[i].s >= FIELD_ORDER) revert NotAFieldElement(statements[i].s);
+        }
         IKeyRegistry.Key memory k = keyRegistry.key(vkId);
         if (k.role != IKeyRegistry.Role.Dataset) revert KeyNotForDatasets(vkId);
-        bool valid = IDatasetVerifier(k.adapter).verify(k.chunks, DatasetStatement(digest, length, s), proof);
-        if (!valid) revert ProofInvalid();
-        shards[vkId][digest] = Shard(length, s);
-        emit ShardAttested(vkId, digest, length, s);
+        if (!IDatasetVerifier(k.adapter).verify(k.chunks, statements, proof)) revert ProofInvalid();
+        for (uint256 i; i < statements.length; ++i) {
+            _record(vkId, statements[i]);
+        }
+    }
+
+    /// @dev What is recorded stays: a second proof of the same changes nothing, and one of other values, which
+    /// would take a collision of SHA-256 or of the commitment, is refused.
+    function _record(bytes32 vkId, DatasetStatement calldata x) private {
+        Shard storage known = shards[vkId][x.digest];
+        uint32 length = uint32(x.length);
+        if (known.length == 0) {
+            shards[vkId][x.digest] = Shard(length, x.s);
+            emit ShardAttested(vkId, x.digest, length, x.s);
+        } else if (known.length != length || known.s != x.s) {
+            revert ShardConflict(vkId, x.digest);
+        }
     }
 
     /// @inheritdoc IDatasetRegistry

@@ -114,9 +114,17 @@ abstract contract Base {
     }
 
     function attestShard(uint256 j, uint32 length) internal {
-        DatasetStatement memory x = DatasetStatement(digest(j), length, shardCommitment(j));
-        bytes memory proof = Double.proofOf(keys.key(datasetVk).chunks, abi.encode(x));
-        datasets.attestShard(datasetVk, digest(j), length, shardCommitment(j), proof);
+        DatasetStatement[] memory x = shardList(digest(j), length, shardCommitment(j));
+        datasets.attest(datasetVk, x, proofOfShards(x));
+    }
+
+    function shardList(bytes32 digest_, uint256 length, uint256 s) internal pure returns (DatasetStatement[] memory x) {
+        x = new DatasetStatement[](1);
+        x[0] = DatasetStatement(digest_, length, s);
+    }
+
+    function proofOfShards(DatasetStatement[] memory x) internal view returns (bytes memory) {
+        return Double.proofOf(keys.key(datasetVk).chunks, abi.encode(x));
     }
 
     function attestShards(uint256 count) internal {

@@ -130,11 +130,11 @@ contract RegistriesTest is Base {
         pure
         returns (bytes memory)
     {
-        return abi.encodeCall(IDatasetRegistry.attestShard, (vkId, digest(0), length, s, proof));
+        return abi.encodeCall(IDatasetRegistry.attest, (vkId, shardList(digest(0), length, s), proof));
     }
 
     function proofOf(uint32 length, uint256 s) private view returns (bytes memory) {
-        return Double.proofOf(keys.key(datasetVk).chunks, abi.encode(DatasetStatement(digest(0), length, s)));
+        return proofOfShards(shardList(digest(0), length, s));
     }
 
     function refusesShard(bytes memory data, bytes memory expected) private {
@@ -146,10 +146,43 @@ contract RegistriesTest is Base {
         (uint32 length, uint256 s) = datasets.shard(datasetVk, digest(0));
         eq(length, 4160, "length");
         eq(s, shardCommitment(0), "s");
-        bytes memory again = attestCall(datasetVk, 4160, s, proofOf(4160, s));
+        // Again, and twice in a list that also has a new one: the known ones stay, the new one is taken.
+        datasets.attest(datasetVk, shardList(digest(0), 4160, s), proofOf(4160, s));
+        DatasetStatement[] memory more = new DatasetStatement[](3);
+        more[0] = DatasetStatement(digest(0), 4160, s);
+        more[1] = DatasetStatement(digest(1), 65, 7);
+        more[2] = more[0];
+        datasets.attest(datasetVk, more, proofOfShards(more));
+        (length, s) = datasets.shard(datasetVk, digest(1));
+        check(length == 65 && s == 7, "the new one");
+        (length, s) = datasets.shard(datasetVk, digest(0));
+        check(length == 4160 && s == shardCommitment(0), "the old one");
+    }
+
+    function test_nothing_is_overwritten() public {
+        attestShard(0, 4160);
+        uint256 s = shardCommitment(0);
+        bytes memory conflict =
+            err(IDatasetRegistry.ShardConflict.selector, uint256(datasetVk), uint256(digest(0)));
+        refusesShard(attestCall(datasetVk, 4161, s, proofOf(4161, s)), conflict);
+        refusesShard(attestCall(datasetVk, 4160, s + 1, proofOf(4160, s + 1)), conflict);
+    }
+
+    function test_a_list_is_attested_whole_or_not_at_all() public {
+        DatasetStatement[] memory x = new DatasetStatement[](2);
+        x[0] = DatasetStatement(digest(0), 65, 1);
+        x[1] = DatasetStatement(digest(1), 65, 2);
+        bytes memory proof = proofOfShards(x);
+        x[1].s = 3;
         refusesShard(
-            again, err(IDatasetRegistry.ShardExists.selector, uint256(datasetVk), uint256(digest(0)))
+            abi.encodeCall(IDatasetRegistry.attest, (datasetVk, x, proof)), err(IDatasetRegistry.ProofInvalid.selector)
         );
+        (uint32 length,) = datasets.shard(datasetVk, digest(0));
+        eq(length, 0, "nothing of it");
+        x[1].s = 2;
+        datasets.attest(datasetVk, x, proof);
+        (length,) = datasets.shard(datasetVk, digest(1));
+        eq(length, 65, "all of it");
     }
 
     function test_attestations_belong_to_one_key() public {
@@ -171,7 +204,9 @@ contract RegistriesTest is Base {
         bytes memory refusal = err(IDatasetRegistry.ProofInvalid.selector);
         refusesShard(attestCall(datasetVk, 65, 1, proofOf(65, 2)), refusal);
         refusesShard(attestCall(datasetVk, 65, 1, proofOf(66, 1)), refusal);
-        datasets.attestShard(datasetVk, digest(0), 65, 1, proofOf(65, 1));
+        bytes memory none = abi.encodeCall(IDatasetRegistry.attest, (datasetVk, new DatasetStatement[](0), ""));
+        refusesShard(none, err(IDatasetRegistry.NoShards.selector));
+        datasets.attest(datasetVk, shardList(digest(0), 65, 1), proofOf(65, 1));
     }
 
     function test_dataset_of_refuses() public {

@@ -47,9 +47,8 @@ contract VectorsTest is Base {
             bytes memory data = vm.parseJsonBytes(json, string.concat(path, ".bytes"));
             d[j] = word(string.concat(path, ".sha256"));
             check(sha256(data) == d[j], "digest");
-            DatasetStatement memory x = DatasetStatement(d[j], data.length, number(string.concat(path, ".s")));
-            bytes memory proof = Double.proofOf(keys.key(datasetVk).chunks, abi.encode(x));
-            datasets.attestShard(datasetVk, d[j], uint32(data.length), x.s, proof);
+            DatasetStatement[] memory x = shardList(d[j], data.length, number(string.concat(path, ".s")));
+            datasets.attest(datasetVk, x, proofOfShards(x));
         }
         (bytes32 D, uint32 n,) = datasets.datasetOf(datasetVk, schemaId, record, d);
         eq(n, vm.parseJsonUint(json, ".dataset.n"), "n");

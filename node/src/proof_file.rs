@@ -1,7 +1,7 @@
 //! A proof as a file: self-describing, so that `zkaggle verify` needs nothing else but the keys
 //! folder.
 //!
-//! JSON, format `zkaggle-proof/1`. The public inputs are written out for readers, but a verifier
+//! JSON, format `zkaggle-proof/2`. The public inputs are written out for readers, but a verifier
 //! never trusts them: it recomputes them from the statement and refuses a file where they differ.
 
 use crate::failure::Failure;
@@ -15,9 +15,9 @@ use zkaggle_graph::field::{Fr, to_be_bytes};
 use zkaggle_graph::ids::{Entry, VkId};
 
 /// Format and version of the file.
-pub const FORMAT: &str = "zkaggle-proof/1";
-/// Largest proof file read: the ciphertext of the largest calldata claim is 96 KiB, twice that in hex.
-const MAX_BYTES: u64 = 1 << 20;
+pub const FORMAT: &str = "zkaggle-proof/2";
+/// Largest proof file read: 8,192 shards of a CID proof, about 700 bytes each.
+const MAX_BYTES: u64 = 8 << 20;
 
 /// Where an entry lives, as written in a proof file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +61,20 @@ impl From<&EntryFile> for Entry {
     }
 }
 
+/// A shard that a CID proof speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardFile {
+    pub cid: String,
+    pub instance: CidInstance,
+}
+
 /// What the proof says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Statement {
-    /// The bytes behind a CID are the bytes behind a shard commitment.
-    Cid { cid: String, instance: CidInstance },
+    /// The bytes behind each of these CIDs are the bytes behind its shard commitment.
+    Cid { shards: Vec<ShardFile> },
     /// A committed model's score on a committed shard.
     Accuracy {
         entry: EntryFile,
@@ -85,7 +93,7 @@ impl Statement {
     /// Public inputs in the statement's one order.
     pub fn public_inputs(&self) -> Vec<Fr> {
         match self {
-            Self::Cid { instance, .. } => instance.public_inputs().to_vec(),
+            Self::Cid { shards } => shards.iter().flat_map(|s| s.instance.public_inputs()).collect(),
             Self::Accuracy { instance, .. } => instance.public_inputs().to_vec(),
             Self::Release { instance, .. } => instance.public_inputs().to_vec(),
         }

@@ -43,7 +43,7 @@ fn leaves_nothing(dir: &Path, c: &mut Command, code: i32, words: &[&str]) {
 
 #[test]
 fn every_command_has_help() {
-    let commands: [&[&str]; 42] = [
+    let commands: [&[&str]; 44] = [
         &[],
         &["demo"],
         &["devnet"],
@@ -52,6 +52,8 @@ fn every_command_has_help() {
         &["dataset"],
         &["dataset", "import"],
         &["dataset", "fetch"],
+        &["dataset", "prove"],
+        &["dataset", "verify"],
         &["dataset", "show"],
         &["model"],
         &["model", "import"],
@@ -180,6 +182,41 @@ fn records_are_imported_or_refused_whole() {
     assert!(!node.exists());
 }
 
+#[test]
+fn a_dataset_is_proved_once_and_verified_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let records = std::fs::read(asset("digits-holdout.bin")).unwrap();
+    std::fs::write(at("few.bin"), &records[..3 * RECORD]).unwrap();
+    let done = finish(&mut import_digits(&at("few.bin"), &at("node"))).ok().json();
+    let manifest = done["manifest"].as_str().unwrap().to_owned();
+    let command = |verb: &str, folder: &str| {
+        let mut c = zkaggle();
+        c.args(["dataset", verb, &manifest, "--dir"]).arg(at("node"));
+        c.arg("--keys").arg(at("keys")).arg(folder).arg(at("proofs"));
+        c
+    };
+    finish(&mut command("verify", "--proofs")).refused(NOT_FOUND, &["proofs"]);
+    finish(command("prove", "--out").args(["--max-memory", "96 MiB"])).refused(REFUSED, &["--max-memory"]);
+    let first = finish(&mut command("prove", "--out")).ok();
+    assert!(first.stderr.contains("opening"), "{first:?}");
+    finish(&mut command("verify", "--proofs")).ok();
+    // What is there is kept.
+    let before = contents(&at("proofs"));
+    let again = finish(&mut command("prove", "--out")).ok();
+    assert!(again.stderr.contains("holds"), "{again:?}");
+    assert!(contents(&at("proofs")) == before);
+    // A damaged file is made again by the one and refused by the other.
+    let proof = at("proofs").join("cid-0.proof");
+    let text = std::fs::read_to_string(&proof).unwrap();
+    std::fs::write(&proof, text.replacen("\"length\": 195", "\"length\": 194", 1)).unwrap();
+    finish(&mut command("verify", "--proofs")).refused(REFUSED, &["cid-0.proof"]);
+    finish(&mut command("prove", "--out")).ok();
+    finish(&mut command("verify", "--proofs")).ok();
+    std::fs::remove_file(&proof).unwrap();
+    finish(&mut command("verify", "--proofs")).refused(REFUSED, &["1 of 1 shards"]);
+}
+
 // ----------------------------------------------------------------------- models
 
 #[test]
@@ -274,10 +311,12 @@ fn what_is_no_proof_file_is_refused() {
     leaves_nothing(folder.path(), &mut verify("absent.proof"), NOT_FOUND, &["absent.proof"]);
     let zero = format!("0x{:064x}", 0);
     let cid = json!({
-        "format": "zkaggle-proof/1", "development": true, "vk_id": zero,
+        "format": "zkaggle-proof/2", "development": true, "vk_id": zero,
         "statement": {
-            "kind": "cid", "cid": "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
-            "instance": { "digest": "00".repeat(32), "length": 65, "shard": zero },
+            "kind": "cid", "shards": [{
+                "cid": "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
+                "instance": { "digest": "00".repeat(32), "length": 65, "shard": zero },
+            }],
         },
         "public_inputs": [zero, zero, format!("0x{:064x}", 65), zero], "proof": "0x00",
     });
@@ -291,7 +330,7 @@ fn what_is_no_proof_file_is_refused() {
         ("text.proof", "proof: yes".into()),
         ("cut.proof", cid.to_string()[..200].into()),
         ("other.proof", "{\"format\":\"zkaggle-summary/1\"}".into()),
-        ("version.proof", with("format", json!("zkaggle-proof/2"))),
+        ("version.proof", with("format", json!("zkaggle-proof/1"))),
         ("inputs.proof", with("public_inputs", json!([zero, zero, zero, zero]))),
         ("field.proof", with("extra", json!(1))),
         ("bytes.proof", with("proof", json!("00"))),

@@ -69,10 +69,20 @@ impl Lies<'_> {
     fn cid(&mut self) {
         fn on(f: &mut ProofFile) -> (&mut String, &mut zkaggle_circuits::statements::cid::CidInstance) {
             match &mut f.statement {
-                Statement::Cid { cid, instance } => (cid, instance),
+                Statement::Cid { shards } => (&mut shards[0].cid, &mut shards[0].instance),
                 other => panic!("{other:?} is no CID statement"),
             }
         }
+        self.add("a shard twice", |f| {
+            if let Statement::Cid { shards } = &mut f.statement {
+                shards.push(shards[0].clone());
+            }
+        });
+        self.add("no shard", |f| {
+            if let Statement::Cid { shards } = &mut f.statement {
+                shards.clear();
+            }
+        });
         self.add("one bit of the digest", |f| on(f).1.digest[31] ^= 1);
         self.add("another block's digest and CID", |f| {
             let (cid, x) = on(f);

@@ -87,7 +87,7 @@ fn costs(summary: &Summary) {
         assert!(s.gas.unwrap_or(0) < MAX_TX_GAS, "{} used {:?} gas", s.name, s.gas);
     }
     assert_eq!(gas("verify the score on chain and rank").len(), 2);
-    assert_eq!(gas("verify the CID proof of shard 0 on chain").len(), 1);
+    assert_eq!(gas("verify the CID proof of 1 shard(s) on chain").len(), 1);
     let claims = gas("claim the prize");
     assert_eq!(claims.len(), 1);
     assert!(claims[0] < CLAIM_GAS, "the claim used {} gas", claims[0]);

@@ -146,7 +146,7 @@ impl World {
             length: SHARD_BYTES,
             shard: Fr::from(5u64),
         };
-        market.attest_shard(dataset_vk, &shard, b"yes").await?;
+        market.attest_shards(dataset_vk, &[shard], b"yes").await?;
         Ok(Self {
             net,
             url,

@@ -43,7 +43,9 @@ async fn a_bounty_from_import_to_withdrawal() {
     each_is_accepted_and_no_lie_is(&keys, &second, Some(&first));
     each_is_accepted_and_no_lie_is(&keys, &release, None);
     a_file_is_read_strictly(&first);
-    keys_are_not_believed(&keys, folder.path(), &[&cid, &first, &release]);
+    keys_are_not_believed(&keys, folder.path(), &[&first, &release]);
+    // The dataset key follows from published constants: it has no file.
+    verify(&cid, &folder.path().join("no-keys")).unwrap();
 }
 
 /// A file's own statement verifies; no changed one does, and each is refused as such: no panic, no
@@ -74,7 +76,7 @@ fn a_file_is_read_strictly(honest: &ProofFile) {
     assert_ne!(written, &changed.public_inputs[4]);
     for (what, bad) in [
         ("a public input that is not the statement's", changed.to_json()),
-        ("a later version", text.replace("zkaggle-proof/1", "zkaggle-proof/2")),
+        ("a later version", text.replace("zkaggle-proof/2", "zkaggle-proof/3")),
         ("a field nobody knows", text.replacen('{', "{\"extra\":1,", 1)),
         ("half a file", text[..text.len() / 2].to_owned()),
         ("text behind the end", format!("{text}{{}}")),
@@ -98,7 +100,7 @@ fn keys_are_not_believed(keys: &Path, scratch: &Path, files: &[&ProofFile]) {
         assert_eq!(code_of(&e), Code::NotFound, "{e:#}");
     }
 
-    let [cid, score, _] = files else { panic!("three files") };
+    let [score, _] = files else { panic!("two files") };
     let id = |f: &ProofFile| zkaggle_graph::ids::VkId(f.vk_id);
     let mixed = scratch.join("mixed-keys");
     std::fs::create_dir(&mixed).unwrap();
@@ -109,14 +111,16 @@ fn keys_are_not_believed(keys: &Path, scratch: &Path, files: &[&ProofFile]) {
         }
     }
     verify(score, &mixed).unwrap();
-    std::fs::copy(keys::file(keys, id(cid)), keys::file(&mixed, id(score))).unwrap();
-    let e = verify(score, &mixed).unwrap_err();
+    let mut other = (*score).clone();
+    other.vk_id = [9; 32];
+    std::fs::copy(keys::file(keys, id(score)), keys::file(&mixed, id(&other))).unwrap();
+    let e = verify(&other, &mixed).unwrap_err();
     assert_eq!(code_of(&e), Code::Refused, "{e:#}");
 
-    let path = keys::file(&mixed, id(cid));
+    let path = keys::file(&mixed, id(score));
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    verify(cid, &mixed).unwrap_err();
+    verify(score, &mixed).unwrap_err();
 }

@@ -17,7 +17,7 @@ use zkaggle_graph::field::Fr;
 pub enum Verifier {
     /// `ScoreVerifier.sol`: accuracy statements.
     Score,
-    /// `DatasetVerifier.sol`: CID statements.
+    /// `DatasetVerifier.sol`: CID statements of lists of shards.
     Dataset,
 }
 

@@ -1,4 +1,4 @@
-//! The adapters of halo2 proofs on a chain.
+//! The adapter of halo2 proofs on a chain.
 
 use crate::chain::Chain;
 use revm::primitives::Address;
@@ -41,16 +41,6 @@ pub fn verify_call(signature: &str, key: &[Address], statement: &[[u8; 32]], pro
 }
 
 pub const SCORE: &str = "verify(address[],(uint256,uint256,uint256,uint256,uint256,uint256),bytes)";
-pub const DATASET: &str = "verify(address[],(bytes32,uint256,uint256),bytes)";
-
 pub fn words(public: &[Fr]) -> Vec<[u8; 32]> {
     public.iter().map(to_be_bytes).collect()
-}
-
-/// Four public inputs as the statement's three words: the digest's halves are one.
-pub fn dataset_words(public: &[[u8; 32]]) -> Vec<[u8; 32]> {
-    let mut digest = [0u8; 32];
-    digest[..16].copy_from_slice(&public[0][16..]);
-    digest[16..].copy_from_slice(&public[1][16..]);
-    vec![digest, public[2], public[3]]
 }

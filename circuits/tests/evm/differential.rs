@@ -1,6 +1,6 @@
 //! halo2's verifier, the Rust machine and the Solidity contract accept the same proofs.
 
-use crate::adapters::{DATASET, SCORE, dataset_words, deploy, verify_call, words};
+use crate::adapters::{SCORE, deploy, verify_call, words};
 use crate::chain::{Chain, Reply};
 use crate::samples::{Sample, Shape};
 use crate::short::Short;
@@ -21,12 +21,11 @@ use zkaggle_graph::field::Fr;
 
 const K: u32 = 6;
 
-/// A chain with both adapters, and one key on it.
+/// A chain with the adapter, and one key on it.
 struct Bench {
     srs: SrsPoints,
     chain: Chain,
     score: Address,
-    dataset: Address,
 }
 
 /// A circuit's key in both forms, public inputs and an honest proof.
@@ -61,21 +60,14 @@ impl Bench {
         Self {
             srs: *srs,
             score: deploy(&mut chain, Verifier::Score, srs),
-            dataset: deploy(&mut chain, Verifier::Dataset, srs),
             chain,
         }
     }
 
-    /// Asks the adapter that takes this number of public inputs.
+    /// Asks the adapter, which takes six public inputs.
     fn ask(&mut self, key: &[Address], public: &[[u8; 32]], proof: &[u8]) -> Reply {
-        match public.len() {
-            6 => self.chain.call(self.score, verify_call(SCORE, key, public, proof)),
-            4 => {
-                let words = dataset_words(public);
-                self.chain.call(self.dataset, verify_call(DATASET, key, &words, proof))
-            }
-            n => panic!("no adapter takes {n} public inputs"),
-        }
+        assert_eq!(public.len(), 6, "public inputs of the score adapter");
+        self.chain.call(self.score, verify_call(SCORE, key, public, proof))
     }
 
     fn evm(&mut self, case: &Case) -> Reply {
@@ -108,7 +100,7 @@ fn shapes() -> Vec<Shape> {
             phases: 2,
             degree: 4,
             columns: 2,
-            inputs: 4,
+            inputs: 6,
             ..d()
         },
         Shape {
@@ -122,7 +114,7 @@ fn shapes() -> Vec<Shape> {
             degree: 5,
             columns: 7,
             back: vec![0, -1, -2, -4, -5],
-            inputs: 4,
+            inputs: 6,
             ..d()
         },
     ]

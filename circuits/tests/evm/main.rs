@@ -3,7 +3,6 @@
 mod accuracy;
 mod adapters;
 mod chain;
-mod cid;
 mod differential;
 #[path = "../samples/mod.rs"]
 mod samples;

@@ -16,7 +16,7 @@ pub struct Short {
 
 impl Short {
     pub fn public(&self) -> Vec<zkaggle_graph::field::Fr> {
-        (0..4).map(|i| from_halo(&Fr::from((self.root + i).pow(2)))).collect()
+        (0..6).map(|i| from_halo(&Fr::from((self.root + i).pow(2)))).collect()
     }
 }
 
@@ -49,7 +49,7 @@ impl Circuit<Fr> for Short {
         let cells = layouter.assign_region(
             || "squares",
             |mut region| {
-                Ok((0..4)
+                Ok((0..6)
                     .map(|i| {
                         let x = Fr::from(self.root + i as u64);
                         region.assign_fixed(q, i, Fr::ONE);

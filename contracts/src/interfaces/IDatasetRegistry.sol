@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {DatasetStatement} from "./IDatasetVerifier.sol";
 import {IKeyRegistry} from "./IKeyRegistry.sol";
 
 /// @notice How one record is laid out: `product(shape)` unsigned bytes, then a one-byte label.
@@ -24,8 +25,8 @@ interface IDatasetRegistry {
 
     /// @notice The vkId has another role.
     error KeyNotForDatasets(bytes32 vkId);
-    /// @notice The shard is attested already under this key.
-    error ShardExists(bytes32 vkId, bytes32 digest);
+    /// @notice The shard is attested already under this key, with another length or commitment.
+    error ShardConflict(bytes32 vkId, bytes32 digest);
     /// @notice The shard is not attested under this key.
     error ShardUnknown(bytes32 vkId, bytes32 digest);
     /// @notice A shard has 1 to 122,880 bytes.
@@ -44,8 +45,9 @@ interface IDatasetRegistry {
     /// @notice Where verifying keys are registered.
     function keyRegistry() external view returns (IKeyRegistry);
 
-    /// @notice Records a shard once its CID proof verifies. Anyone may call.
-    function attestShard(bytes32 vkId, bytes32 digest, uint32 length, uint256 s, bytes calldata proof) external;
+    /// @notice Records shards once the one CID proof of all of them verifies. Anyone may call.
+    /// @dev A shard that is recorded already, or twice in the list, stays as it is; nothing is overwritten.
+    function attest(bytes32 vkId, DatasetStatement[] calldata statements, bytes calldata proof) external;
 
     /// @notice A shard's length in bytes and commitment; zeros when it is not attested under the key.
     function shard(bytes32 vkId, bytes32 digest) external view returns (uint32 length, uint256 s);

@@ -13,11 +13,10 @@ struct DatasetStatement {
 
 /// @title Adapter of an argument that proves CID statements
 interface IDatasetVerifier {
-    /// @notice Whether `proof` proves `statement` under the verifying key.
-    /// @dev Public inputs: digest's high and low 128 bits, length, s. A malformed proof gives false
-    /// or a revert.
+    /// @notice Whether `proof` proves all of `statements` under the verifying key.
+    /// @dev False for any proof that does not hold, malformed or not; reverts for a key that is none.
     /// @param key data contracts (first code byte 0x00, the key's bytes after it), in order
-    function verify(address[] calldata key, DatasetStatement calldata statement, bytes calldata proof)
+    function verify(address[] calldata key, DatasetStatement[] calldata statements, bytes calldata proof)
         external
         view
         returns (bool);

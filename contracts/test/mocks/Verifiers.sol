@@ -36,7 +36,7 @@ contract ScoreDouble {
 contract DatasetDouble {
     bytes32 public constant srsId = keccak256("double");
 
-    function verify(address[] calldata key, DatasetStatement calldata x, bytes calldata proof)
+    function verify(address[] calldata key, DatasetStatement[] calldata x, bytes calldata proof)
         external
         view
         returns (bool)

@@ -10,7 +10,7 @@ use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
 use anyhow::{Context, Result};
 use zkaggle_bindings::IBountyMarket::{self, Bounty, Challenge, Detail, Entry, IBountyMarketInstance, Params, Row};
-use zkaggle_bindings::IDatasetRegistry::IDatasetRegistryInstance;
+use zkaggle_bindings::IDatasetRegistry::{DatasetStatement, IDatasetRegistryInstance};
 use zkaggle_circuits::statements::accuracy::AccuracyInstance;
 use zkaggle_circuits::statements::cid::CidInstance;
 use zkaggle_circuits::statements::release::ReleaseInstance;
@@ -306,15 +306,19 @@ impl Market {
     }
 
     /// Records a shard's CID proof in the dataset registry.
-    pub async fn attest_shard(&self, vk: VkId, x: &CidInstance, proof: &[u8]) -> Result<Sent> {
-        let call = self.registry.attestShard(
-            vk.0.into(),
-            x.digest.into(),
-            x.length,
-            word(&x.shard),
-            Bytes::copy_from_slice(proof),
-        );
-        self.chain.send("attest a shard", call).await
+    pub async fn attest_shards(&self, vk: VkId, shards: &[CidInstance], proof: &[u8]) -> Result<Sent> {
+        let statements = shards
+            .iter()
+            .map(|x| DatasetStatement {
+                digest: x.digest.into(),
+                length: U256::from(x.length),
+                s: word(&x.shard),
+            })
+            .collect();
+        let call = self
+            .registry
+            .attest(vk.0.into(), statements, Bytes::copy_from_slice(proof));
+        self.chain.send("attest shards", call).await
     }
 
     pub async fn attest(&self, id: u64) -> Result<Sent> {

@@ -181,6 +181,14 @@ pub enum DatasetCommand {
         after_help = "Example:\n  zkaggle dataset fetch bafkrei… --dir ~/.zkaggle --peer /ip4/192.0.2.7/tcp/4101/p2p/12D3KooW…"
     )]
     Fetch(super::dataset_fetch::FetchArgs),
+    /// Prove that the shards' CIDs and commitments name the same bytes; run again, it continues.
+    #[command(
+        after_help = "Example:\n  zkaggle dataset prove bafkrei… --dir ~/.zkaggle --out proofs --max-memory 3GiB"
+    )]
+    Prove(super::dataset_prove::ProveArgs),
+    /// Check that proof files hold and cover every shard of a dataset.
+    #[command(after_help = "Example:\n  zkaggle dataset verify bafkrei… --dir ~/.zkaggle --proofs proofs")]
+    Verify(super::dataset_prove::VerifyDatasetArgs),
     /// List the shards of a dataset in a node's folder.
     Show {
         /// CID of the manifest.
@@ -341,6 +349,9 @@ pub struct BenchArgs {
     /// Keys folder.
     #[arg(long, default_value = "keys", value_name = "DIR")]
     pub keys: PathBuf,
+    /// Also prove the CIDs of 785,000 bytes, as 1,000 MNIST images have.
+    #[arg(long)]
+    pub large: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

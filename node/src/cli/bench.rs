@@ -8,11 +8,12 @@ use super::output::Output;
 use crate::demo::assets;
 use crate::import::{self, ModelImport};
 use crate::measure::Measure;
-use crate::prover::Prover;
+use crate::prover::{self, Prover};
 use anyhow::{Context, Result};
 use serde::Serialize;
+use std::sync::Arc;
+use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
-use zkaggle_circuits::statements::cid::{self, CidWitness};
 use zkaggle_circuits::statements::release;
 use zkaggle_graph::commit::Blind;
 use zkaggle_graph::field::Fr;
@@ -95,6 +96,29 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
     out.print(&figures, &text)
 }
 
+/// Proves and verifies the CIDs of shards. The SRS is made or read before the clock starts.
+async fn cid_figures(prover: &Arc<Prover>, name: &'static str, shards: Vec<Vec<u8>>) -> Result<[Figure; 2]> {
+    prover.warm_cid(&shards).await?;
+    let mut made = None;
+    let proved = figure(name, async {
+        let p = prover.prove_cid(prover.turn().await?, shards, |_| {}).await?;
+        let bytes = p.1.len();
+        made = Some(p);
+        Ok(bytes)
+    })
+    .await?;
+    let (instances, proof) = made.context("no proof")?;
+    let key = prover::cid::key(&SrsPoints::development())?;
+    let verified = figure("  verified natively, 100 times", async {
+        for _ in 0..100 {
+            prover::cid::verify(&key.key, &instances, &proof)?;
+        }
+        Ok(proof.len())
+    })
+    .await?;
+    Ok([proved, verified])
+}
+
 async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) -> Result<Vec<Figure>> {
     let prover = Prover::open(&args.keys)?;
     let mut figures = vec![];
@@ -112,27 +136,16 @@ async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) ->
     let ctx = Fr::from(1u64);
 
     if wants(BenchTarget::Cid) {
-        let mut key = None;
-        figures.push(
-            figure("CID key, 23,400 bytes", async {
-                let k = prover.dataset_key(assets::HOLDOUT.len()).await?;
-                let n = k.data.bytes.len();
-                key = Some(k);
-                Ok(n)
-            })
-            .await?,
-        );
-        let key = key.context("no key")?;
-        let x = cid::instance(assets::HOLDOUT)?;
-        let w = CidWitness {
-            bytes: assets::HOLDOUT.to_vec(),
-        };
-        figures.push(
-            figure("CID proof, 23,400 bytes", async {
-                Ok(prover.prove_cid(prover.turn().await?, key, x, w).await?.len())
-            })
-            .await?,
-        );
+        let name = "CID proof, 23,400 bytes (366 blocks)";
+        figures.extend(cid_figures(&prover, name, vec![assets::HOLDOUT.to_vec()]).await?);
+        if args.large {
+            // As 1,000 MNIST images with their labels: 156 records of 785 bytes a shard.
+            let bytes: Vec<u8> = (0..785_000u32)
+                .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+                .collect();
+            let shards = bytes.chunks(156 * 785).map(<[u8]>::to_vec).collect();
+            figures.extend(cid_figures(&prover, "CID proof, 785,000 bytes (12,276 blocks)", shards).await?);
+        }
     }
     if wants(BenchTarget::Accuracy) {
         let mut key = None;

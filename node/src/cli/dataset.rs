@@ -16,6 +16,8 @@ pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
     match args.command {
         DatasetCommand::Import(a) => import(a, out),
         DatasetCommand::Fetch(a) => super::dataset_fetch::run(a, out).await,
+        DatasetCommand::Prove(a) => super::dataset_prove::prove(a, out).await,
+        DatasetCommand::Verify(a) => super::dataset_prove::verify(a, out),
         DatasetCommand::Show { cid, dir } => show(&cid, &dir, out),
     }
 }

@@ -3,12 +3,13 @@
 use super::args::VerifyArgs;
 use super::output::Output;
 use crate::failure::Failure;
-use crate::proof_file::{EntryFile, ProofFile, Statement};
-use crate::prover::keys;
+use crate::proof_file::{EntryFile, ProofFile, ShardFile, Statement};
+use crate::prover::{cid, keys};
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::Path;
 use zkaggle_circuits::backend::halo2;
+use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_circuits::statements::release;
 use zkaggle_graph::dataset::{digest_of, parse_cid};
 use zkaggle_graph::field::{Fr, to_be_bytes};
@@ -34,19 +35,32 @@ pub fn verify(file: &ProofFile, dir: &Path) -> Result<String> {
     let vk_id = VkId(file.vk_id);
     let x = file.statement.public_inputs();
     match &file.statement {
-        Statement::Cid { cid, instance } => {
-            let named = parse_cid(cid).and_then(|cid| digest_of(&cid)).map_err(refuse)?;
-            if named != instance.digest {
-                return Err(Failure::refused("the CID in the file is not that of the proved digest"));
+        Statement::Cid { shards } => {
+            // The key follows from the SRS and the published constants: no file is needed.
+            let key = cid::key(&SrsPoints::development())?;
+            if key.vk_id != vk_id {
+                return Err(Failure::refused(format!(
+                    "the proof names the key {vk_id}, this version's dataset key is {}",
+                    key.vk_id
+                )));
             }
-            let key = keys::load(dir, vk_id, Role::Dataset)?;
-            halo2::verify(&key.srs, &key.vk, &x, &file.proof).map_err(refuse)?;
-            development(file, key.srs.is_development())?;
-            Ok(format!(
-                "the {} bytes behind {cid} have the shard commitment {}",
-                instance.length,
-                hex(&instance.shard)
-            ))
+            let mut said = vec![];
+            for ShardFile { cid, instance } in shards {
+                let named = parse_cid(cid).and_then(|cid| digest_of(&cid)).map_err(refuse)?;
+                if named != instance.digest {
+                    return Err(Failure::refused(format!(
+                        "the CID {cid} in the file is not that of the proved digest"
+                    )));
+                }
+                said.push(format!(
+                    "the {} bytes behind {cid} have the shard commitment {}",
+                    instance.length,
+                    hex(&instance.shard)
+                ));
+            }
+            cid::verify(&key.key, shards.iter().map(|s| &s.instance), &file.proof)?;
+            development(file, key.development)?;
+            Ok(said.join("; "))
         }
         Statement::Accuracy { entry, instance } => {
             let key = keys::load(dir, vk_id, Role::Score)?;

@@ -14,7 +14,6 @@ use zkaggle_circuits::backend::Halo2Vk;
 use zkaggle_circuits::backend::groth16::ReleaseVerifyingKey;
 use zkaggle_circuits::backend::keys::VkFile;
 use zkaggle_circuits::backend::srs::SrsPoints;
-use zkaggle_circuits::cid::CidCircuit;
 use zkaggle_circuits::evm;
 use zkaggle_graph::graph::{CapacityClass, Graph};
 use zkaggle_graph::ids::{Role, VkId};
@@ -98,12 +97,7 @@ pub fn load(dir: &Path, vk_id: VkId, role: Role) -> Result<Verifying> {
             let link = release(dir, graph.class()?)?.0.0;
             (vk, Some(graph), link)
         }
-        Role::Dataset => (
-            Halo2Vk::from_bytes::<CidCircuit>(&f.vk, ()).map_err(|e| refuse(&e))?,
-            None,
-            [0; 32],
-        ),
-        Role::Release | Role::Mint => return Err(refuse("not a halo2 key")),
+        Role::Dataset | Role::Release | Role::Mint => return Err(refuse("not a halo2 key")),
     };
     let bytes = evm::compile(&vk).context("compile the key")?.into_bytes();
     let derived = VkId::new(role, identity::code_hash(role, &srs)?, srs.id(), &bytes, link);

@@ -4,6 +4,7 @@
 //! the keys folder. One proof runs at a time, on a blocking thread: two would take the same time and
 //! twice the memory.
 
+pub mod cid;
 pub mod identity;
 pub mod keys;
 
@@ -18,10 +19,8 @@ use zkaggle_circuits::accuracy::{self, ScoreKey};
 use zkaggle_circuits::backend::Halo2Vk;
 use zkaggle_circuits::backend::groth16::ReleaseKey;
 use zkaggle_circuits::backend::srs::{Srs, SrsPoints};
-use zkaggle_circuits::cid::{self, DatasetKey};
 use zkaggle_circuits::evm;
 use zkaggle_circuits::statements::accuracy::{AccuracyInstance, AccuracyWitness};
-use zkaggle_circuits::statements::cid::{CidInstance, CidWitness};
 use zkaggle_circuits::statements::release::{ReleaseInstance, ReleaseWitness};
 use zkaggle_graph::dataset::cid::{digest_of, raw_cid};
 use zkaggle_graph::graph::{CapacityClass, Graph};
@@ -50,7 +49,6 @@ pub struct Prover {
     dir: PathBuf,
     srs: Mutex<Option<Arc<Srs>>>,
     score: Cache<String, ScoreKey>,
-    dataset: Cache<u32, DatasetKey>,
     release: Cache<CapacityClass, ReleaseKey>,
     gate: Arc<Semaphore>,
 }
@@ -73,7 +71,6 @@ impl Prover {
             dir: dir.to_owned(),
             srs: Mutex::default(),
             score: Mutex::default(),
-            dataset: Mutex::default(),
             release: Mutex::default(),
             gate: Arc::new(Semaphore::new(1)),
         }))
@@ -181,32 +178,6 @@ impl Prover {
         Ok(out)
     }
 
-    /// The smallest dataset key that covers a block of `length` bytes.
-    pub async fn dataset_key(self: &Arc<Self>, length: usize) -> Result<Arc<Keyed<DatasetKey>>> {
-        self.alone(self.turn().await?, move |p| p.dataset_blocking(length))
-            .await
-    }
-
-    fn dataset_blocking(&self, length: usize) -> Result<Arc<Keyed<DatasetKey>>> {
-        let k = cid::class_for(length)
-            .with_context(|| format!("{length} bytes fit no CID circuit; shards have 1 to 122,880 bytes"))?;
-        if let Some(key) = held(&self.dataset).get(&k) {
-            return Ok(key.clone());
-        }
-        let srs = self.srs(k)?;
-        let key = DatasetKey::setup(&srs, k).context("make the dataset key")?;
-        let info = format!("CID proof, 2^{k} rows");
-        let (data, development) = self.keyed(Role::Dataset, &srs, key.vk(), [0; 32], vec![], info)?;
-        let out = Arc::new(Keyed {
-            key,
-            vk_id: data.vk_id,
-            data,
-            development,
-        });
-        held(&self.dataset).insert(k, out.clone());
-        Ok(out)
-    }
-
     /// Identity, chain bytes and key file of a halo2 key.
     fn keyed(
         &self,
@@ -236,25 +207,6 @@ impl Prover {
             },
             srs.is_development(),
         ))
-    }
-
-    /// Proves a shard's CID.
-    pub async fn prove_cid(
-        self: &Arc<Self>,
-        turn: Turn,
-        key: Arc<Keyed<DatasetKey>>,
-        x: CidInstance,
-        w: CidWitness,
-    ) -> Result<Vec<u8>> {
-        self.alone(turn, move |p| {
-            let srs = p.srs(key.key.vk().k())?;
-            let proof = key.key.prove(&srs, &x, &w, rand::rngs::OsRng)?;
-            key.key
-                .verify(srs.points(), &x, &proof)
-                .context("our own CID proof does not verify")?;
-            Ok(proof)
-        })
-        .await
     }
 
     /// Proves a model's accuracy on a shard.

@@ -11,15 +11,16 @@ use crate::chain::states::{self, EntryState, Phase};
 use crate::chain::view::View;
 use crate::failure::Failure;
 use crate::progress::Cost;
-use crate::proof_file::{ProofFile, Statement};
-use crate::prover::Prover;
+use crate::proof_file::{ProofFile, ShardFile, Statement};
+use crate::prover::{Prover, cid};
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{self, Bounty, Params};
-use zkaggle_circuits::statements::cid::{self, CidWitness};
+use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_circuits::statements::release;
 use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit;
@@ -274,14 +275,13 @@ impl Provider {
                 g.text()
             );
         }
-        let longest = longest_shard(dataset);
         let (data_key, keys, score_ids) = s
             .report
             .step(
                 "make proving and verifying keys",
                 Some(Duration::from_secs(20)),
                 async {
-                    let data_key = s.prover.dataset_key(longest).await?;
+                    let data_key = cid::key(&SrsPoints::development())?;
                     let mut score_ids = vec![];
                     let mut keys = vec![data_key.data.clone()];
                     for g in &self.graphs {
@@ -298,8 +298,8 @@ impl Provider {
             )
             .await?;
         // Proved before a wei is escrowed: an unprovable hold-out would cost the bond.
-        for j in 0..dataset.shards().len() {
-            self.cid_proof(dataset, j).await?;
+        for run in proof_runs(dataset)? {
+            self.cid_proof(dataset, run).await?;
         }
         s.report
             .step("register the verifying keys", None, async {
@@ -400,42 +400,46 @@ impl Provider {
         })
     }
 
-    /// The CID proof of shard `j`: from disk if it was made before, otherwise made and kept, private
-    /// to this node until the reveal.
-    async fn cid_proof(&self, dataset: &Dataset, j: usize) -> Result<ProofFile> {
+    /// The CID proof of a run of shards: from disk if it was made before, otherwise made and kept,
+    /// private to this node until the reveal.
+    async fn cid_proof(&self, dataset: &Dataset, run: Range<usize>) -> Result<ProofFile> {
         let s = &self.services;
-        let shard = &dataset.shards()[j];
-        let longest = longest_shard(dataset);
-        let key = s.prover.dataset_key(longest).await?;
-        let x = cid::instance(&shard.bytes)?;
-        let statement = Statement::Cid {
-            cid: shard.cid.to_string(),
-            instance: x.clone(),
-        };
-        let path = s.proof_path(&self.file.label, &format!("cid-{j}.proof"));
+        let key = cid::key(&SrsPoints::development())?;
+        let path = s.proof_path(&self.file.label, &format!("cid-{}.proof", run.start));
+        let shards = &dataset.shards()[run];
+        let names: Vec<String> = shards.iter().map(|s| s.cid.to_string()).collect();
         if let Ok(file) = ProofFile::read(&path)
-            && file.statement == statement
             && file.vk_id == key.vk_id.0
+            && let Statement::Cid { shards: proved } = &file.statement
+            && proved.iter().map(|p| &p.cid).eq(&names)
+            && cid::verify(&key.key, proved.iter().map(|p| &p.instance), &file.proof).is_ok()
         {
             return Ok(file);
         }
-        let w = CidWitness {
-            bytes: shard.bytes.clone(),
-        };
+        let blocks: Vec<Vec<u8>> = shards.iter().map(|s| s.bytes.clone()).collect();
+        let bytes: usize = blocks.iter().map(Vec::len).sum();
         let turn = s.prover.turn().await?;
-        let proof = s
+        let (instances, proof) = s
             .report
             .step(
-                format!("prove the CID of shard {j} ({} bytes)", x.length),
-                Some(Duration::from_secs(20)),
+                format!("prove the CIDs of {} shard(s) ({bytes} bytes)", shards.len()),
+                Some(Duration::from_secs(5)),
                 async {
-                    let p = s.prover.prove_cid(turn, key.clone(), x, w).await?;
-                    let cost = Cost::bytes(p.len());
+                    let p = s.prover.prove_cid(turn, blocks, |_| {}).await?;
+                    let cost = Cost::bytes(p.1.len());
                     Ok((p, cost))
                 },
             )
             .await?;
-        let file = ProofFile::new(key.development, key.vk_id, statement, proof);
+        let shards = shards
+            .iter()
+            .zip(instances)
+            .map(|(s, instance)| ShardFile {
+                cid: s.cid.to_string(),
+                instance,
+            })
+            .collect();
+        let file = ProofFile::new(key.development, key.vk_id, Statement::Cid { shards }, proof);
         s.write_proof(&path, &file)?;
         Ok(file)
     }
@@ -464,26 +468,29 @@ impl Provider {
 
     async fn attest_shards(&self, dataset: &Dataset) -> Result<()> {
         let s = &self.services;
-        for j in 0..dataset.shards().len() {
-            let file = self.cid_proof(dataset, j).await?;
-            let Statement::Cid { instance, .. } = &file.statement else {
+        for run in proof_runs(dataset)? {
+            let file = self.cid_proof(dataset, run).await?;
+            let Statement::Cid { shards } = &file.statement else {
                 continue;
             };
-            if s.market
-                .attested(ids::VkId(file.vk_id), instance.digest)
-                .await?
-                .is_some()
-            {
+            let vk = ids::VkId(file.vk_id);
+            let mut missing = false;
+            for shard in shards {
+                missing |= s.market.attested(vk, shard.instance.digest).await?.is_none();
+            }
+            if !missing {
                 continue;
             }
+            let instances: Vec<_> = shards.iter().map(|s| s.instance.clone()).collect();
             s.report
-                .step(format!("verify the CID proof of shard {j} on chain"), None, async {
-                    let sent = s
-                        .market
-                        .attest_shard(ids::VkId(file.vk_id), instance, &file.proof)
-                        .await?;
-                    Ok(((), Cost::gas(sent.gas).and_bytes(file.proof.len())))
-                })
+                .step(
+                    format!("verify the CID proof of {} shard(s) on chain", shards.len()),
+                    None,
+                    async {
+                        let sent = s.market.attest_shards(vk, &instances, &file.proof).await?;
+                        Ok(((), Cost::gas(sent.gas).and_bytes(file.proof.len())))
+                    },
+                )
                 .await?;
         }
         Ok(())
@@ -641,7 +648,8 @@ fn stem(id: u64, claim: &Claim) -> String {
     format!("bounty-{id}-{}-{}", claim.hunter, claim.slot)
 }
 
-/// Bytes of the longest shard: the dataset key covers all of them.
-fn longest_shard(dataset: &Dataset) -> usize {
-    dataset.shards().iter().map(|s| s.bytes.len()).max().unwrap_or(0)
+/// Which shards share a CID proof.
+fn proof_runs(dataset: &Dataset) -> Result<Vec<Range<usize>>> {
+    let lengths: Vec<usize> = dataset.shards().iter().map(|s| s.bytes.len()).collect();
+    cid::runs(&lengths, None)
 }

@@ -15,7 +15,7 @@ use sha3::{Digest, Keccak256};
 use std::ops::ControlFlow;
 
 const VERIFY: &str = "verify(address[],(bytes32,uint256,uint256)[],bytes)";
-const ARTIFACT: &str = include_str!("../../../../contracts/artifacts/CidVerifier.json");
+const ARTIFACT: &str = include_str!("../../../../contracts/artifacts/DatasetVerifier.json");
 
 /// Both verifiers under one SRS.
 struct Bench {
