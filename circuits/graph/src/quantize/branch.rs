@@ -44,6 +44,21 @@ impl Lowering<'_> {
         let scale: Vec<f64> = x.scale.iter().map(|s| s / places).collect();
         let padded = window.before != [0, 0] || window.after != [0, 0];
         if include || !padded {
+            // Four values of fourteen bits are one of sixteen: the next layer takes no more.
+            let bits = ceil_log2(self.graph.kind(at).largest().unsigned_abs() + 1) + 1;
+            let shift = bits.saturating_sub(15) as u8;
+            if bits <= 16 {
+                return Ok(self.moved(node, at, scale));
+            }
+            let (min, max) = (-32767, 32767);
+            let op = Requant {
+                shift,
+                bits: 16,
+                min,
+                max,
+            };
+            let at = self.emit(node, op, &[at], None)?;
+            let scale = scale.iter().map(|s| s * f64::from(1u32 << shift)).collect();
             return Ok(self.moved(node, at, scale));
         }
         // Windows at the border hold fewer places: their sums weigh more.

@@ -311,7 +311,11 @@ impl Lowering<'_> {
                 }
             };
             let unit = f64::from(1u32 << shift);
-            let w: Vec<f64> = (0..factors).map(|f| (a[f] * of(f) * unit / scale(f)).round()).collect();
+            // A ratio of two is 2^15, one more than sixteen bits hold: it loses 1/32768.
+            let edge = |w: f64| if w == 32768.0 { 32767.0 } else { w };
+            let w: Vec<f64> = (0..factors)
+                .map(|f| edge((a[f] * of(f) * unit / scale(f)).round()))
+                .collect();
             if let Some(w) = w.iter().find(|w| !(w.abs() <= 32767.0)) {
                 return Err(self.fail(
                     node,
