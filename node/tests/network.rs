@@ -79,6 +79,28 @@ fn a_dataset_is_fetched_from_a_peer_resumed_and_refused() {
     assert_eq!(done["dataset"]["shards"].as_u64(), Some(shards));
     drop(server);
 
+    // How many hold it is asked before anything is lost.
+    let mut show = zkaggle();
+    show.args(["--json", "dataset", "show", cid, "--peer"])
+        .arg(&serve(&from).address)
+        .arg("--dir")
+        .arg(&to);
+    // The server above is gone again by now: nobody answers.
+    finish(&mut show).refused(UNREACHABLE, &["none of the peers"]);
+    let server = serve(&from);
+    let mut show = zkaggle();
+    show.args(["--json", "dataset", "show", cid, "--peer", &server.address, "--dir"])
+        .arg(&to);
+    let shown = finish(&mut show).ok().json();
+    for shard in shown["shards"].as_array().unwrap() {
+        assert_eq!(
+            (&shard["holders"]["have"], &shard["holders"]["peers"]),
+            (&1.into(), &1.into()),
+            "{shown}"
+        );
+    }
+    drop(server);
+
     // A block is lost and another damaged: the rest is not asked for again, and nobody answers for these two.
     let copies = to.join("blocks/copies");
     let shard = imported["shards"][0].as_str().unwrap();

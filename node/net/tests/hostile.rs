@@ -68,7 +68,12 @@ async fn blocks_nobody_asked_for_are_not_kept() {
 #[tokio::test]
 async fn oversized_messages_are_refused_by_their_length() {
     let mut victim = node(1).await;
-    for prefix in [&[0x81, 0x80, 0x80, 0x02][..], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
+    // One byte over the limit, 100 MB, 4 GiB.
+    for prefix in [
+        &[0x81, 0x80, 0x80, 0x02][..],
+        &[0x80, 0xc2, 0xd7, 0x2f],
+        &[0xff, 0xff, 0xff, 0xff, 0x0f],
+    ] {
         let mut attacker = Attacker::connect(&victim).await;
         attacker.send_raw(prefix).await;
         victim.bans(attacker.id).await;

@@ -189,13 +189,15 @@ pub enum DatasetCommand {
     /// Check that proof files hold and cover every shard of a dataset.
     #[command(after_help = "Example:\n  zkaggle dataset verify bafkrei… --dir ~/.zkaggle --proofs proofs")]
     Verify(super::dataset_prove::VerifyDatasetArgs),
-    /// List the shards of a dataset in a node's folder.
+    /// List the shards of a dataset in a node's folder, and who holds them.
     Show {
         /// CID of the manifest.
         cid: String,
         /// The node's folder.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
+        #[command(flatten)]
+        ask: super::dataset_holders::HoldersArgs,
     },
 }
 

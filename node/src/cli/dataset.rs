@@ -1,6 +1,7 @@
 //! `zkaggle dataset`.
 
 use super::args::{DatasetArgs, DatasetCommand, ImportArgs};
+use super::dataset_holders::{self, HoldersArgs};
 use super::output::Output;
 use crate::failure::Failure;
 use crate::import;
@@ -18,7 +19,7 @@ pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
         DatasetCommand::Fetch(a) => super::dataset_fetch::run(a, out).await,
         DatasetCommand::Prove(a) => super::dataset_prove::prove(a, out).await,
         DatasetCommand::Verify(a) => super::dataset_prove::verify(a, out),
-        DatasetCommand::Show { cid, dir } => show(&cid, &dir, out),
+        DatasetCommand::Show { cid, dir, ask } => show(&cid, &dir, &ask, out).await,
     }
 }
 
@@ -65,7 +66,7 @@ fn import(args: ImportArgs, out: Output) -> Result<()> {
     )
 }
 
-fn show(cid: &str, dir: &Path, out: Output) -> Result<()> {
+async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<()> {
     let cid = parse_cid(cid)?;
     let dir = NodeDir::open(dir)?;
     let store = DiskBlockstore::open(dir.blocks())?;
@@ -75,14 +76,21 @@ fn show(cid: &str, dir: &Path, out: Output) -> Result<()> {
     let m = Manifest::from_bytes(&bytes)?;
     let mut lines = vec![format!("{} ({}), {} records", m.name(), m.licence(), m.n())];
     let mut rows = vec![];
+    let cids: Vec<_> = m.shards().iter().map(|s| s.cid).chain([cid]).collect();
+    let holders = match ask.asked() {
+        true => Some(dataset_holders::count(ask, dir.root(), &cids).await?),
+        false => None,
+    };
     for s in m.shards() {
         let here = match store.info(&s.cid) {
             Some(i) if i.visibility == Visibility::Private => "here, sealed",
             Some(_) => "here",
             None => "missing",
         };
-        lines.push(format!("{} {:>8} bytes  {here}", s.cid, s.bytes));
-        rows.push(json!({ "cid": s.cid.to_string(), "bytes": s.bytes, "state": here }));
+        let held = holders.as_ref().and_then(|holders| holders.get(&s.cid));
+        let others = held.map_or_else(String::new, |held| format!(", {} other peers", held.peers));
+        lines.push(format!("{} {:>8} bytes  {here}{others}", s.cid, s.bytes));
+        rows.push(json!({ "cid": s.cid.to_string(), "bytes": s.bytes, "state": here, "holders": held }));
     }
     out.print(
         &json!({ "name": m.name(), "licence": m.licence(), "n": m.n(), "shards": rows }),

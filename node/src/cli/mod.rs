@@ -9,6 +9,7 @@ mod connect;
 mod daemon;
 mod dataset;
 mod dataset_fetch;
+mod dataset_holders;
 mod dataset_prove;
 mod demo;
 mod deploy;
