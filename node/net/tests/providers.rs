@@ -6,7 +6,7 @@ mod common;
 use std::{collections::BTreeSet, time::Duration};
 
 use common::{Node, config, node, node_with, soon};
-use zkaggle_net::{Cid, NetConfig, NetError, PeerId, Visibility, cid_of};
+use zkaggle_net::{Cid, Content, NetConfig, NetError, PeerId, Visibility, cid_of};
 
 /// A provider and a seeker who are both connected to a third node, and not to each other.
 async fn strangers() -> (Node, Node, Node) {
@@ -106,4 +106,33 @@ async fn records_that_would_fade_before_they_are_renewed_are_refused() {
         ),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn publishing_and_revealing_name_a_block_and_sealing_does_not() {
+    let (provider, _middle, seeker) = strangers().await;
+    let content = Content::over_peers(provider.store.clone(), provider.network.clone());
+    let sealed = content.seal(b"hold-out".to_vec()).await.unwrap();
+    content.provide(vec![sealed]).await.unwrap();
+    let public = content.publish(b"training set".to_vec()).await.unwrap();
+    providers(&seeker, public).await;
+    let found = soon(seeker.network.providers(sealed, Duration::from_secs(3))).await;
+    assert!(found.unwrap().is_empty(), "not before the reveal");
+    content.release(sealed).await.unwrap();
+    assert_eq!(providers(&seeker, sealed).await, [provider.network.peer_id()].into());
+    assert!(provider.store.list().iter().all(|block| block.pinned));
+}
+
+#[tokio::test]
+async fn whoever_fetched_a_block_serves_it_when_its_provider_is_gone() {
+    let (provider, middle, hunter) = strangers().await;
+    let cid = provider.store.put(b"shard", Visibility::Public).unwrap();
+    soon(provider.network.provide(vec![cid])).await.unwrap();
+    let content = Content::over_peers(hunter.store.clone(), hunter.network.clone());
+    soon(content.fetch(cid, &BTreeSet::new())).await.unwrap();
+    content.provide(vec![cid]).await.unwrap();
+    provider.network.shutdown().await;
+    let late = node(4).await;
+    late.dial(&middle).await;
+    assert_eq!(soon(late.network.fetch(cid, &[])).await.unwrap(), b"shard");
 }

@@ -279,3 +279,21 @@ impl Services {
         Ok(any)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zkaggle_net::MemoryBlockstore;
+
+    #[test]
+    fn what_is_served_is_named_pinned_blocks_first_and_sealed_ones_never() {
+        let store = MemoryBlockstore::new();
+        let copies: Vec<Cid> = (0..20u8)
+            .map(|i| store.put(&[i], Visibility::Public).unwrap())
+            .collect();
+        store.put(b"hold-out", Visibility::Private).unwrap();
+        store.set_pinned(&copies[7], true).unwrap();
+        let named = public_blocks(&store);
+        assert_eq!((named.len(), named[0]), (20, copies[7]));
+    }
+}
