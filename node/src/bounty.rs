@@ -75,6 +75,8 @@ pub struct Bounty {
     pub paid: u32,
     /// The bond is lost, and ranked entries are still paid.
     pub broken: bool,
+    /// Of a lost bond, what each entry gets when it is refunded.
+    pub share: U256,
     /// Keys that entries may prove with, those accepted later included.
     pub keys: BTreeSet<B256>,
     /// Keys that somebody asked to be accepted, with the architectures named for them.
@@ -102,6 +104,7 @@ impl Bounty {
             claim_start: None,
             paid: 0,
             broken: false,
+            share: U256::ZERO,
             keys: terms.score_keys.iter().copied().collect(),
             proposed: BTreeSet::new(),
             challenged: BTreeMap::new(),
@@ -173,6 +176,14 @@ impl Bounty {
             None => self.prove_end()? + s.gap,
         };
         Some((start, start + s.claim))
+    }
+
+    /// Whether an entry has a stake or a share of a lost bond to take back now.
+    pub fn refundable(&self, entry: &EntryId) -> bool {
+        let Some(e) = self.entries.get(entry).filter(|_| self.settled.is_some()) else {
+            return false;
+        };
+        e.state == EntryState::Committed || (!self.share.is_zero() && !e.shared)
     }
 
     /// The board, best first.
@@ -322,11 +333,12 @@ impl Bounty {
                     e.asked.clear();
                 }
             }
-            Event::BondLost { claim_start, .. } => {
+            Event::BondLost { claim_start, share, .. } => {
                 if self.broken || self.board.is_empty() {
                     return no("a bond is lost twice, or before anybody is ranked");
                 }
                 self.broken = true;
+                self.share = *share;
                 self.challenged.clear();
                 self.claim_start.get_or_insert(*claim_start);
             }
@@ -393,11 +405,12 @@ impl Bounty {
                 e.promoted = Some(*prize);
                 self.claim_start = Some(*claim_start);
             }
-            Event::Settled { phase, .. } => {
+            Event::Settled { phase, share, .. } => {
                 if !matches!(phase, Phase::Closed | Phase::Cancelled | Phase::Defaulted) {
                     return no("it ends in a phase that is no end");
                 }
                 self.settled = Some(*phase);
+                self.share = *share;
                 self.challenged.clear();
             }
             Event::Refunded { entry, stake, .. } => self.refunded(id, *entry, *stake)?,

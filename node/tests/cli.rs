@@ -494,3 +494,77 @@ fn an_endpoint_of_another_chain_is_refused() {
     run(["devnet", "--port", &port]).refused(UNREACHABLE, &[&port]);
     chain.stop(std::time::Duration::from_secs(10));
 }
+
+/// What one looks at, deploys and settles by hand, and what each mistake costs: an exit code and no transaction.
+#[test]
+fn a_market_is_looked_at_and_deployed_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let chain = common::Service::start(
+        "devnet",
+        folder.path(),
+        zkaggle()
+            .args(["devnet", "--port", "0", "--deployment"])
+            .arg(at("deployment.json")),
+    );
+    let url = chain.value("development chain 31337 at");
+    let on = |args: &[&str]| {
+        let mut c = zkaggle();
+        c.args(args).args(["--rpc-url", &url]);
+        c
+    };
+    let market = |args: &[&str]| {
+        let mut c = on(args);
+        c.arg("--deployment").arg(at("deployment.json"));
+        finish(&mut c)
+    };
+
+    let listed = market(&["--json", "bounty", "list"]).ok();
+    assert_eq!(listed.json(), json!([]));
+    market(&["bounty", "show", "1"]).refused(NOT_FOUND, &["no bounty 1"]);
+    market(&["bounty", "list", "--phase", "nonsense"]).refused(USAGE, &["commit, reveal"]);
+    market(&["bounty", "cancel", "1"]).refused(USAGE, &["--dir", "--dev-account"]);
+    market(&["bounty", "cancel", "1", "--dev-account", "0"]).refused(REFUSED, &["BountyUnknown"]);
+    market(&["hunt", "status"]).refused(USAGE, &["--hunter"]);
+    let status = market(&["--json", "hunt", "status", "--dev-account", "1"]).ok().json();
+    assert_eq!(status["entries"], json!([]));
+    let home = market(&["--json", "bounty", "withdraw", "--dev-account", "1"])
+        .ok()
+        .json();
+    assert_eq!(home["withdrawn"], json!([]));
+    market(&["hunt", "challenge", "1", "0", "--dev-account", "1"]).refused(REFUSED, &["BountyUnknown"]);
+
+    // Another deployer finds the same contracts in place; a lost endpoint is no reason to fail.
+    let mut again = on(&["--json", "deploy", "--dev-account", "4", "--out"]);
+    let done = finish(again.arg(at("again.json"))).ok().json();
+    assert_eq!((done["created"].clone(), done["gas"].clone()), (json!([]), json!(0)));
+    let mut both = zkaggle();
+    both.args([
+        "bounty",
+        "list",
+        "--rpc-url",
+        "http://127.0.0.1:1",
+        "--rpc-url",
+        &url,
+        "--deployment",
+    ])
+    .arg(at("again.json"));
+    finish(&mut both).ok();
+    let mut dry = on(&["--json", "deploy", "--dev-account", "4", "--dry-run"]);
+    assert_eq!(finish(&mut dry).ok().json()["missing"], json!([]));
+
+    // A known key off development chains, another chain than the endpoint's, a real chain without consent.
+    finish(&mut on(&["deploy", "--dev-account", "0", "--chain-id", "11155111"])).refused(REFUSED, &["development"]);
+    finish(&mut on(&["deploy", "--dev-account", "0", "--chain-id", "1337"])).refused(REFUSED, &["31337"]);
+    finish(&mut on(&["deploy", "--dev-account", "0", "--chain-id", "1"])).refused(USAGE, &["production_opt_in"]);
+    run([
+        "bounty",
+        "list",
+        "--rpc-url",
+        "http://127.0.0.1:1/KEY",
+        "--deployment",
+        at("again.json").to_str().unwrap(),
+    ])
+    .refused(UNREACHABLE, &["http://127.0.0.1:1/…"]);
+    chain.stop(std::time::Duration::from_secs(10));
+}

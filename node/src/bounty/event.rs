@@ -113,6 +113,8 @@ pub enum Event {
     Settled {
         id: u64,
         phase: Phase,
+        /// Of a lost bond, what each entry gets when it is refunded.
+        share: U256,
     },
     Refunded {
         id: u64,
@@ -134,6 +136,8 @@ pub enum Event {
     BondLost {
         id: u64,
         claim_start: u64,
+        /// Of the bond, what each entry gets when it is refunded.
+        share: U256,
     },
     KeyProposed {
         id: u64,

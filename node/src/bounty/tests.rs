@@ -145,6 +145,7 @@ fn what_cannot_have_happened_is_refused() {
         Event::Settled {
             id: 1,
             phase: Phase::Prove,
+            share: U256::ZERO,
         },
         Event::Withdrawn {
             account: A.0,
@@ -163,6 +164,7 @@ fn what_cannot_have_happened_is_refused() {
             &Event::Settled {
                 id: 1,
                 phase: Phase::Closed,
+                share: U256::ZERO,
             },
         )
         .unwrap();
@@ -268,5 +270,42 @@ fn a_large_claim_is_paid_after_inspection() {
     assert!(
         book.apply(196, &Event::ClaimSettled { id: 1, entry: A }).is_err(),
         "paid twice"
+    );
+}
+
+/// Of a lost bond every entry gets its share once, with its stake or without.
+#[test]
+fn a_lost_bond_is_shared_once() {
+    let settled = Event::Settled {
+        id: 1,
+        phase: Phase::Defaulted,
+        share: U256::from(3),
+    };
+    let mut book = story(&[
+        (50, created(Mode::Sealed)),
+        (60, committed(A, 1)),
+        (61, committed(B, 2)),
+    ]);
+    assert!(!book.bounties[&1].refundable(&A), "before it is settled");
+    book.apply(140, &settled).unwrap();
+    assert!(book.bounties[&1].refundable(&A));
+    let refunded = Event::Refunded {
+        id: 1,
+        entry: A,
+        stake: U256::from(1),
+    };
+    book.apply(141, &refunded).unwrap();
+    assert!(!book.bounties[&1].refundable(&A) && book.bounties[&1].refundable(&B));
+    assert!(
+        book.apply(
+            142,
+            &Event::Refunded {
+                id: 1,
+                entry: A,
+                stake: U256::ZERO
+            }
+        )
+        .is_err(),
+        "twice"
     );
 }

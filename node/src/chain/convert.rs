@@ -73,6 +73,7 @@ pub fn event(log: &Log) -> Result<Event> {
         Raw::BountySettled(e) => Event::Settled {
             id: id(e.id),
             phase: Phase::read(e.phase)?,
+            share: e.share,
         },
         Raw::EntryRefunded(e) => Event::Refunded {
             id: id(e.id),
@@ -82,6 +83,7 @@ pub fn event(log: &Log) -> Result<Event> {
         Raw::BondLost(e) => Event::BondLost {
             id: id(e.id),
             claim_start: id(e.claimStart),
+            share: e.share,
         },
         Raw::KeyProposed(e) => Event::KeyProposed {
             id: id(e.id),

@@ -3,7 +3,6 @@
 use crate::bounty;
 use crate::chain::market::Market;
 use crate::chain::outbox::show;
-use crate::chain::states::EntryState;
 use crate::chain::view::View;
 use crate::failure::Failure;
 use alloy::primitives::{Address, B256, U256};
@@ -233,7 +232,7 @@ impl EntryLine {
                 rank: place.map(|p| p + 1),
                 prize: place.and_then(|p| board.get(p)).and_then(|r| r.prize),
                 vk_id: e.vk,
-                refundable: b.settled.is_some() && e.state == EntryState::Committed,
+                refundable: b.refundable(entry),
                 next: Deadline::of(b, seen.now),
                 now: seen.now,
             }

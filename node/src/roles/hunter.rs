@@ -126,6 +126,13 @@ impl Hunter {
         Ok(if all { Tick::Done } else { Tick::Idle })
     }
 
+    /// Whether this account's entry has something to take back, as far as the history is read.
+    fn refundable(&self, id: u64) -> bool {
+        let entry = (self.services.market.chain().account(), SLOT);
+        let b = self.view.as_ref().and_then(|v| v.book().bounties.get(&id));
+        b.is_some_and(|b| b.refundable(&entry))
+    }
+
     /// Where the tokens of the bounties lie that this account has entered.
     async fn pots(&self) -> Result<Vec<Address>> {
         let me = self.services.market.chain().account();
@@ -270,12 +277,12 @@ impl Hunter {
             EntryState::Committed if phase == Phase::Defaulted && !settled => {
                 self.transact("settle a missed deadline", market.timeout(id)).await
             }
-            EntryState::Committed | EntryState::Ranked if settled => {
-                self.transact("take the stake back", market.refund(id, SLOT)).await
-            }
+            // Of a lost bond every entry gets its share, whatever became of it.
+            _ if settled && self.refundable(id) => self.transact("take the stake back", market.refund(id, SLOT)).await,
             EntryState::Ranked if phase == Phase::Claim => self.claim(id, &b, &entry).await,
-            EntryState::Committed | EntryState::Ranked => Ok(Tick::Idle),
-            _ => Ok(Tick::Done),
+            // A bond may still be lost, or a stake be shared, until the end.
+            _ if settled => Ok(Tick::Done),
+            _ => Ok(Tick::Idle),
         }
     }
 
