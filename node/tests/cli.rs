@@ -43,7 +43,7 @@ fn leaves_nothing(dir: &Path, c: &mut Command, code: i32, words: &[&str]) {
 
 #[test]
 fn every_command_has_help() {
-    let commands: [&[&str]; 44] = [
+    let commands: [&[&str]; 45] = [
         &[],
         &["demo"],
         &["devnet"],
@@ -55,6 +55,7 @@ fn every_command_has_help() {
         &["dataset", "prove"],
         &["dataset", "verify"],
         &["dataset", "show"],
+        &["dataset", "export"],
         &["model"],
         &["model", "import"],
         &["model", "show"],
@@ -215,6 +216,93 @@ fn a_dataset_is_proved_once_and_verified_whole() {
     finish(&mut command("verify", "--proofs")).ok();
     std::fs::remove_file(&proof).unwrap();
     finish(&mut command("verify", "--proofs")).refused(REFUSED, &["1 of 1 shards"]);
+}
+
+/// A split import keeps the test part to itself, an archive carries the other to another node, and a changed archive
+/// leaves nothing there.
+#[test]
+fn a_split_is_imported_exported_and_imported_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut csv = String::from("a,b,c,label\n");
+    for i in 0..300u32 {
+        csv += &format!(
+            "{},{},{},{}\n",
+            i % 256,
+            i * 7 % 256,
+            i / 2,
+            ["no", "yes"][i as usize % 2]
+        );
+    }
+    std::fs::write(at("t.csv"), csv).unwrap();
+    let import = || {
+        let mut c = zkaggle();
+        c.args(["--json", "dataset", "import"]).arg(at("t.csv"));
+        c.args([
+            "--name",
+            "t",
+            "--licence",
+            "CC0-1.0",
+            "--split",
+            "2:1",
+            "--seed",
+            "7",
+            "--sealed",
+            "--dir",
+        ]);
+        c.arg(at("node")).arg("--report").arg(at("report.json"));
+        finish(&mut c).ok().json()
+    };
+    let done = import();
+    assert_eq!(done, import(), "the seed decides");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(at("report.json")).unwrap()).unwrap();
+    assert_eq!(report, done["report"]);
+    assert_eq!(
+        report["split"],
+        json!({ "train": 200, "test": 100, "ratio": [2, 1], "seed": 7 })
+    );
+    assert_eq!(
+        report["classes"][1],
+        json!({ "class": 1, "name": "yes", "records": 150 })
+    );
+    let [train, test] = [0, 1].map(|i| report["parts"][i]["manifest"].as_str().unwrap().to_owned());
+
+    let show = |cid: &str, dir: &str| finish(zkaggle().args(["--json", "dataset", "show", cid, "--dir"]).arg(at(dir)));
+    let shown = show(&test, "node").ok().json();
+    assert_eq!(shown["shards"][0]["state"], "here, sealed");
+    assert_eq!(shown["split"]["part"], "test");
+    assert_eq!(shown["folder"], report["parts"][1]["folder"]);
+
+    let export = |cid: &str| {
+        let mut c = zkaggle();
+        c.args(["--json", "dataset", "export", cid, "--dir"])
+            .arg(at("node"))
+            .arg("--car")
+            .arg(at("t.car"));
+        c
+    };
+    leaves_nothing(folder.path(), &mut export(&test), REFUSED, &["sealed"]);
+    let car = finish(&mut export(&train)).ok().json();
+    assert_eq!(car["folder"], report["parts"][0]["folder"]);
+    let take = |dir: &str| {
+        let mut c = zkaggle();
+        c.args(["--json", "dataset", "import", "--car"])
+            .arg(at("t.car"))
+            .arg("--dir")
+            .arg(at(dir));
+        c
+    };
+    assert_eq!(finish(&mut take("other")).ok().json()["n"], 200);
+    assert_eq!(show(&train, "other").ok().json()["shards"][0]["state"], "here");
+
+    let mut bytes = std::fs::read(at("t.car")).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(at("t.car"), &bytes).unwrap();
+    leaves_nothing(folder.path(), &mut take("never"), 1, &["t.car", "do not hash"]);
+    bytes.truncate(last - 400);
+    std::fs::write(at("t.car"), &bytes).unwrap();
+    leaves_nothing(folder.path(), &mut take("never"), 1, &["ends in the middle"]);
 }
 
 // ----------------------------------------------------------------------- models

@@ -13,12 +13,14 @@
 //! | [`table`] | the records of all sources, each value checked |
 //! | [`split`] | train and test, stratified, from a seed |
 //! | [`parts`] | shards and manifests from a table |
+//! | [`in_place`] | a record file on IPFS whose leaves are the shards |
 //! | [`report`] | what came in, for people and for machines |
 //!
 //! The decoders live here and nowhere else, so that no proving crate compiles them. Every source is hostile until shown
 //! otherwise: sizes are checked in headers before anything is decoded, what a compressed stream may grow to is bounded by
 //! what its header promised, and a record in a wrong place is an error that names file and place.
 
+pub mod in_place;
 pub mod labels;
 pub mod parts;
 pub mod pixels;
@@ -30,6 +32,7 @@ pub mod table;
 mod error;
 
 pub use error::ImportError;
+pub use in_place::in_place;
 pub use parts::{Part, write};
 pub use report::Report;
 pub use source::{Layout, Options, read};

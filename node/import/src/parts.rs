@@ -55,7 +55,6 @@ pub fn write(table: &Table, indices: &[u64], naming: &Naming<'_>, sink: &mut Sin
         rest = tail;
     }
     let mut entries = Vec::with_capacity(slices.len());
-    let mut folder = FolderBuilder::default();
     for batch in slices.chunks(BATCH) {
         let shards: Vec<Shard> = batch
             .par_iter()
@@ -63,8 +62,6 @@ pub fn write(table: &Table, indices: &[u64], naming: &Naming<'_>, sink: &mut Sin
             .collect::<Result<_, _>>()?;
         for shard in shards {
             sink(shard.cid, &shard.bytes).map_err(ImportError::Sink)?;
-            let name = format!("shard-{:05}.bin", entries.len());
-            add(&mut folder, &name, shard.cid, shard.bytes.len())?;
             entries.push(ShardEntry {
                 cid: shard.cid,
                 bytes: shard.bytes.len() as u64,
@@ -85,19 +82,44 @@ pub fn write(table: &Table, indices: &[u64], naming: &Naming<'_>, sink: &mut Sin
     }
     let cid = manifest.cid();
     sink(cid, &bytes).map_err(ImportError::Sink)?;
-    add(&mut folder, "manifest.json", cid, bytes.len())?;
-    let folder = folder.finish(sink).map_err(build)?.cid;
+    let (folder, nodes) = folder(&manifest)?;
+    for (cid, node) in nodes {
+        sink(cid, &node).map_err(ImportError::Sink)?;
+    }
     Ok(Part { manifest, folder })
 }
 
-fn add(folder: &mut FolderBuilder, name: &str, cid: Cid, len: usize) -> Result<(), ImportError> {
-    let block = Built {
-        cid,
-        size: len as u64,
-        tsize: len as u64,
-        blocks: 1,
+/// A root and the nodes below it, children first.
+pub type Folder = (Cid, Vec<(Cid, Vec<u8>)>);
+
+/// The UnixFS folder of a dataset's blocks, `manifest.json` and `shard-00000.bin` and so on.
+///
+/// Every file is one raw block, so the folder's links are the CIDs that manifest and chain name. It is one node up to some
+/// five thousand shards, and sharded above, as Kubo has it.
+///
+/// # Errors
+/// Never for a manifest that was read or written here.
+pub fn folder(manifest: &Manifest) -> Result<Folder, ImportError> {
+    let mut out = FolderBuilder::default();
+    let mut add = |name: String, cid, len: u64| {
+        let block = Built {
+            cid,
+            size: len,
+            tsize: len,
+            blocks: 1,
+        };
+        out.insert(name, block).map_err(build)
     };
-    folder.insert(name, block).map_err(build)
+    add("manifest.json".into(), manifest.cid(), manifest.to_bytes().len() as u64)?;
+    for (i, s) in manifest.shards().iter().enumerate() {
+        add(format!("shard-{i:05}.bin"), s.cid, s.bytes)?;
+    }
+    let mut nodes = vec![];
+    let built = out.finish(&mut |cid, bytes| {
+        nodes.push((cid, bytes.to_vec()));
+        Ok(())
+    });
+    Ok((built.map_err(build)?.cid, nodes))
 }
 
 fn build(e: zkaggle_ipld::build::BuildError) -> ImportError {

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use zkaggle_import::{Options, read};
+use zkaggle_import::Options;
 
 /// One test at a time, since the system counts a process's memory and not a test's.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -92,6 +92,7 @@ fn what_unpacks_to_more_than_its_header_promises_is_cut_off() {
     assert!(grown < 40, "{grown} MiB were taken for 64 MiB bombs");
 }
 
+#[cfg(feature = "parquet")]
 #[test]
 fn parquet_that_lies_is_refused_before_it_is_unpacked() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +134,7 @@ fn parquet_that_lies_is_refused_before_it_is_unpacked() {
     for at in (4..bytes.len()).step_by(11) {
         let mut bad = bytes.clone();
         bad[at] ^= 0x55;
-        let _ = read(&[room.file("x.parquet", &bad)], &Options::default(), room.0.path());
+        let _ = zkaggle_import::read(&[room.file("x.parquet", &bad)], &Options::default(), room.0.path());
     }
     let _ = std::panic::take_hook();
     let grown = peak_mib().saturating_sub(before);

@@ -1,5 +1,7 @@
 //! Flags and subcommands.
 
+use super::dataset_car::ExportArgs;
+use super::dataset_import::ImportArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -168,14 +170,13 @@ pub struct DatasetArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
-    /// Cut records into shards, name each by its CID, write the manifest.
-    ///
-    /// FILE holds records one after another (features as bytes, then a one-byte label), or CSV with
-    /// the label last when it ends in `.csv`.
+    /// Turn images, arrays or tables into shards of records, name each by its CID, write the manifest.
     #[command(
-        after_help = "Example:\n  zkaggle dataset import digits-holdout.bin --shape 8,8 --max 16 --classes 10 \\\n    --name \"UCI digits\" --licence \"CC BY 4.0\" --dir ~/.zkaggle --sealed"
+        after_help = "Examples:\n  zkaggle dataset import digits/ --name \"My digits\" --licence \"CC0-1.0\" --split 80:20 --seed 7 --dir ~/.zkaggle\n  zkaggle dataset import train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n    --name MNIST --licence \"CC BY-SA 3.0\" --dir ~/.zkaggle\n  zkaggle dataset import digits-holdout.bin --shape 8,8 --max 16 --classes 10 \\\n    --name \"UCI digits\" --licence \"CC BY 4.0\" --dir ~/.zkaggle --sealed"
     )]
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
+    /// Write a dataset as a CAR archive that any IPFS node imports.
+    Export(ExportArgs),
     /// Fetch a dataset, or any IPFS file or folder, block by block from whoever has it; run again, it continues.
     #[command(
         after_help = "Example:\n  zkaggle dataset fetch bafkrei… --dir ~/.zkaggle --peer /ip4/192.0.2.7/tcp/4101/p2p/12D3KooW…"
@@ -199,30 +200,6 @@ pub enum DatasetCommand {
         #[command(flatten)]
         ask: super::dataset_holders::HoldersArgs,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    pub file: PathBuf,
-    /// Shape of one sample, such as `8,8`.
-    #[arg(long, value_delimiter = ',', required = true)]
-    pub shape: Vec<u32>,
-    /// Largest feature value.
-    #[arg(long, default_value_t = 255)]
-    pub max: u8,
-    /// Number of classes.
-    #[arg(long)]
-    pub classes: u16,
-    #[arg(long)]
-    pub name: String,
-    #[arg(long)]
-    pub licence: String,
-    /// The node's folder.
-    #[arg(long, value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Keep the blocks to this node until a bounty reveals them.
-    #[arg(long)]
-    pub sealed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -354,10 +331,15 @@ pub struct BenchArgs {
     /// Also prove the CIDs of 785,000 bytes, as 1,000 MNIST images have.
     #[arg(long)]
     pub large: bool,
+    /// Size of the file that is imported, in MiB.
+    #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1300))]
+    pub size: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum BenchTarget {
+    /// A file cut and hashed, and records made into a dataset.
+    Import,
     /// Accuracy of the digits network on 360 images.
     Accuracy,
     /// CID of the 360 images' block.

@@ -75,6 +75,9 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
         true => proof_figures(&args, wants).await?,
         false => vec![],
     };
+    if wants(BenchTarget::Import) {
+        figures.extend(super::bench_import::figures(args.size)?);
+    }
     if wants(BenchTarget::Bitswap) {
         figures.extend(super::bench_bitswap::figures().await?);
     }

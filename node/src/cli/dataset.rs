@@ -1,69 +1,26 @@
 //! `zkaggle dataset`.
 
-use super::args::{DatasetArgs, DatasetCommand, ImportArgs};
+use super::args::{DatasetArgs, DatasetCommand};
 use super::dataset_holders::{self, HoldersArgs};
 use super::output::Output;
+use super::{dataset_car, dataset_import};
 use crate::failure::Failure;
-use crate::import;
 use crate::node_dir::NodeDir;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use std::path::Path;
 use zkaggle_graph::dataset::{Manifest, parse_cid};
-use zkaggle_graph::graph::Schema;
 use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
 
 pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
     match args.command {
-        DatasetCommand::Import(a) => import(a, out),
+        DatasetCommand::Import(a) => dataset_import::run(*a, out),
+        DatasetCommand::Export(a) => dataset_car::export(&a, out),
         DatasetCommand::Fetch(a) => super::dataset_fetch::run(a, out).await,
         DatasetCommand::Prove(a) => super::dataset_prove::prove(a, out).await,
         DatasetCommand::Verify(a) => super::dataset_prove::verify(a, out),
         DatasetCommand::Show { cid, dir, ask } => show(&cid, &dir, &ask, out).await,
     }
-}
-
-fn import(args: ImportArgs, out: Output) -> Result<()> {
-    let schema = Schema {
-        shape: args.shape,
-        feature_max: args.max,
-        classes: args.classes,
-    };
-    let bytes = import::records(&args.file, &schema)?;
-    let d = import::dataset(schema, &bytes, &args.name, &args.licence)
-        .with_context(|| format!("import {}", args.file.display()))?;
-    let dir = NodeDir::open(&args.dir)?;
-    let store = DiskBlockstore::open(dir.blocks())?;
-    let visibility = if args.sealed {
-        Visibility::Private
-    } else {
-        Visibility::Public
-    };
-    for (cid, block) in d.blocks() {
-        store.put(&block, visibility)?;
-        store.set_pinned(&cid, true)?;
-    }
-    let shards: Vec<String> = d.shards().iter().map(|s| s.cid.to_string()).collect();
-    let text = format!(
-        "{} records in {} shard(s){}\nmanifest {}\n{}",
-        d.n(),
-        shards.len(),
-        if args.sealed {
-            ", sealed: no peer learns of them before a bounty reveals them"
-        } else {
-            ""
-        },
-        d.manifest().cid(),
-        shards
-            .iter()
-            .map(|s| format!("shard    {s}"))
-            .collect::<Vec<_>>()
-            .join("\n"),
-    );
-    out.print(
-        &json!({ "manifest": d.manifest().cid().to_string(), "shards": shards, "n": d.n() }),
-        &text,
-    )
 }
 
 async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<()> {
@@ -74,7 +31,25 @@ async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<(
         .get(&cid)?
         .ok_or_else(|| Failure::not_found(format!("manifest {cid} is not in {}", dir.blocks().display())))?;
     let m = Manifest::from_bytes(&bytes)?;
-    let mut lines = vec![format!("{} ({}), {} records", m.name(), m.licence(), m.n())];
+    let (folder, _) = zkaggle_import::parts::folder(&m)?;
+    let schema = m.schema();
+    let shape: Vec<String> = schema.shape.iter().map(u32::to_string).collect();
+    let mut lines = vec![
+        format!("{} ({}), {} records", m.name(), m.licence(), m.n()),
+        format!(
+            "sample {}, values up to {}, {} classes",
+            shape.join(" x "),
+            schema.feature_max,
+            schema.classes
+        ),
+        format!("folder {folder}"),
+    ];
+    if let Some(s) = m.split() {
+        lines.push(format!(
+            "the {} part of {} records, {}:{} with seed {}",
+            s.part, s.of, s.train, s.test, s.seed
+        ));
+    }
     let mut rows = vec![];
     let cids: Vec<_> = m.shards().iter().map(|s| s.cid).chain([cid]).collect();
     let holders = match ask.asked() {
@@ -93,7 +68,10 @@ async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<(
         rows.push(json!({ "cid": s.cid.to_string(), "bytes": s.bytes, "state": here, "holders": held }));
     }
     out.print(
-        &json!({ "name": m.name(), "licence": m.licence(), "n": m.n(), "shards": rows }),
+        &json!({
+            "name": m.name(), "licence": m.licence(), "n": m.n(), "schema": schema, "split": m.split(),
+            "folder": folder.to_string(), "shards": rows,
+        }),
         &lines.join("\n"),
     )
 }

@@ -5,9 +5,11 @@ pub mod csv;
 pub mod idx;
 pub mod images;
 pub mod npy;
+#[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod raw;
 
+#[cfg(feature = "parquet")]
 mod pages;
 
 use crate::error::ImportError;
@@ -139,7 +141,14 @@ fn one(
         Some("npy") => npy::read(path, needed(path, labels)?, out, seen),
         Some("npz") => npy::read_archive(path, labels, options, out, seen),
         Some("csv" | "tsv") => no_labels("tables").and_then(|()| csv::read(path, options, out, seen)),
+        #[cfg(feature = "parquet")]
         Some("parquet") => no_labels("tables").and_then(|()| parquet::read(path, options, out, seen)),
+        #[cfg(not(feature = "parquet"))]
+        Some("parquet") => Err(ImportError::refused(
+            path.display(),
+            "this program was built without Parquet",
+            "build it with `--features parquet`, or write the table as CSV",
+        )),
         _ if idx::is(path) => idx::read(path, needed(path, labels)?, out, seen),
         Some("bin") => no_labels("record files").and_then(|()| raw::read(path, options, out, seen)),
         _ => Err(ImportError::refused(
