@@ -26,6 +26,7 @@
 //! | [`eval`] | the integer evaluator |
 //! | [`metrics`] | accuracy, top-k, macro-F1, MAE, MSE in integers |
 //! | [`picture`] | a graph as SVG |
+//! | [`reference`] | networks with random weights, for benchmarks |
 //! | [`reach`] | proof that a model stays in its tables on every sample |
 //! | [`mlp`] | the subset of graphs that the accuracy circuit proves |
 //! | [`weights`] | int8 weights and their byte form |
@@ -50,6 +51,7 @@ pub mod picture;
 pub mod poseidon;
 pub mod quantize;
 pub mod reach;
+pub mod reference;
 pub mod tag;
 pub mod text;
 pub mod weights;

@@ -346,6 +346,8 @@ pub enum BenchTarget {
     Cid,
     /// Release of the digits network.
     Release,
+    /// Integer evaluation of LeNet-5, and quantisation of a network of 5 million parameters.
+    Model,
     /// A file between two nodes, and between two Kubo daemons where there is Kubo.
     Bitswap,
 }

@@ -55,7 +55,7 @@ pub(super) fn cpu_seconds_of(process: &str) -> f64 {
     ticks as f64 / 100.0
 }
 
-async fn figure(what: &'static str, work: impl Future<Output = Result<usize>>) -> Result<Figure> {
+pub(super) async fn figure(what: &'static str, work: impl Future<Output = Result<usize>>) -> Result<Figure> {
     let (measure, cpu) = (Measure::start(), cpu_seconds());
     let bytes = work.await.context(what)?;
     Ok(Figure {
@@ -77,6 +77,9 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
     };
     if wants(BenchTarget::Import) {
         figures.extend(super::bench_import::figures(args.size)?);
+    }
+    if wants(BenchTarget::Model) {
+        figures.extend(super::bench_model::figures().await?);
     }
     if wants(BenchTarget::Bitswap) {
         figures.extend(super::bench_bitswap::figures().await?);

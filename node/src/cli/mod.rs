@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod bench_bitswap;
 mod bench_import;
+mod bench_model;
 mod bounty;
 mod connect;
 mod daemon;

@@ -11,7 +11,7 @@ use crate::ops::{Add, Affine, Conv, Dense, Sub};
 use crate::weights::Block;
 
 /// Products of weights and calibration positions that one layer may spend per candidate scale.
-const WORK: usize = 1 << 28;
+const WORK: usize = 1 << 26;
 
 impl Lowering<'_> {
     /// Dense, convolution, affine, sum and difference: accumulators that a narrowing follows.
