@@ -215,7 +215,7 @@ fn every_operator_follows_the_floats() {
             let b = n.conv(4, 3, 1, 2, 1.0);
             n.push(Op::Sub, &[a, b]);
         }),
-        ("concat", 0.03, |n| {
+        ("concat", 0.04, |n| {
             let a = n.act(Activation::Relu);
             let b = n.conv(3, 3, 1, 1, 3.0);
             n.push(Op::Concat { axis: 0 }, &[a, b]);

@@ -5,15 +5,14 @@
 /// Shift of a requantisation to 8 bits after `inputs` values of magnitude up to `max`: where a
 /// typical largest accumulator becomes about 255.
 ///
-/// With weights up to 127 of which most are small, `Σ w·x` reaches about `64·max·√inputs`; dividing
-/// by 256 gives `2^shift = max·√inputs/4`, halved once more so that the weights, not the
-/// activations, lose precision where the estimate is off.
+/// With weights up to 127 of which most are small, on inputs of which few are large, `Σ w·x` reaches
+/// about `64·max·√inputs`; dividing by 256 gives `2^shift = max·√inputs/4`.
 pub fn canonical_shift(inputs: usize, max: i64) -> u8 {
     let twice = 2 * ceil_log2(max.unsigned_abs()) + ceil_log2(inputs as u64);
     // The accuracy circuit's remainders stop at 14 bits, and 8-bit features stay below.
     let most = if max <= 255 { 14 } else { 22 };
     // At most (2·46 + 64)/2, so it fits.
-    (twice / 2).saturating_sub(1).clamp(1, most) as u8
+    (twice / 2).saturating_sub(2).clamp(1, most) as u8
 }
 
 /// Bits of a requantisation's table: every accumulator that weights up to 127 can give without a
@@ -81,3 +80,25 @@ impl Narrowing {
 pub const AFFINE_SHIFT: u8 = 14;
 /// Bits of the table behind an `affine`.
 pub const AFFINE_BITS: u8 = 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key depends on these.
+    #[test]
+    fn shifts_and_bits_are_pinned() {
+        for (inputs, max, shift, bits) in [
+            (64, 16, 5, 13),
+            (784, 255, 11, 15),
+            (32, 255, 8, 13),
+            (25, 255, 8, 13),
+            (1, 1, 1, 9),
+            (1 << 16, 255, 14, 16),
+        ] {
+            let to = Narrowing::relu(inputs, max);
+            assert_eq!((to.shift, to.bits), (shift, bits), "{inputs}, {max}");
+        }
+        assert_eq!([0, 1, 2, 3, 4, 5].map(ceil_log2), [0, 0, 1, 2, 2, 3]);
+    }
+}
