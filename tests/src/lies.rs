@@ -69,7 +69,10 @@ impl Lies<'_> {
     fn cid(&mut self) {
         fn on(f: &mut ProofFile) -> (&mut String, &mut zkaggle_circuits::statements::cid::CidInstance) {
             match &mut f.statement {
-                Statement::Cid { shards } => (&mut shards[0].cid, &mut shards[0].instance),
+                Statement::Cid { shards } => {
+                    let first = &mut shards[0];
+                    (&mut first.cid, &mut first.instance)
+                }
                 other => panic!("{other:?} is no CID statement"),
             }
         }
