@@ -62,7 +62,7 @@ contract GasTest is Base {
         market.reveal(id, salt, digests(1));
         note("reveal", 100_000);
         attestShard(0, SHARD_BYTES);
-        note("attest a shard", 150_000);
+        note("attestShard", 150_000);
         market.attest(id);
         note("attest", 120_000);
 

@@ -351,16 +351,17 @@ mod tests {
             std::fs::remove_dir_all(dir).unwrap();
             std::fs::write(dir, b"not a folder").unwrap();
         });
-        // Name, damage, whether nothing can be read of it: sled keeps what came before a torn end.
+        // Name, damage, whether nothing can be read of it: sled keeps what came before a torn end. Where a
+        // bit lies in the file differs from run to run, and sled may drop what it broke or refuse the whole.
         let cases = [
-            ("another version", version, true),
-            ("settings of something else", conf, true),
-            ("a file", file, true),
-            ("noise", db(|b, _| b.fill(0xa5)), true),
-            ("empty", db(|b, _| b.clear()), true),
-            ("cut", db(|b, end| b.truncate(end / 2)), false),
-            ("torn", db(|b, end| b[end - 64..].fill(0x5a)), false),
-            ("flipped", db(|b, end| b[end / 2] ^= 1), false),
+            ("another version", version, Some(true)),
+            ("settings of something else", conf, Some(true)),
+            ("a file", file, Some(true)),
+            ("noise", db(|b, _| b.fill(0xa5)), Some(true)),
+            ("empty", db(|b, _| b.clear()), Some(true)),
+            ("cut", db(|b, end| b.truncate(end / 2)), Some(false)),
+            ("torn", db(|b, end| b[end - 64..].fill(0x5a)), Some(false)),
+            ("flipped", db(|b, end| b[end / 2] ^= 1), None),
         ];
         for (name, damage, lost) in cases {
             let folder = tempfile::tempdir().unwrap();
@@ -371,7 +372,14 @@ mod tests {
             let kept = named(&dir, "aside-1").exists();
             let found = s.finished(&scope(1)).unwrap();
             assert!(found.is_subset(&everything), "{name}");
-            assert_eq!(lost, kept && found.is_empty(), "{name}: {kept} {}", found.len());
+            assert!(
+                !kept || found.is_empty(),
+                "{name}: {} of what was set aside",
+                found.len()
+            );
+            if let Some(lost) = lost {
+                assert_eq!(lost, kept, "{name}: {}", found.len());
+            }
             s.finish(&scope(2), 1).unwrap();
             s.flush().unwrap();
             drop(s);

@@ -233,7 +233,8 @@ async fn nodes_as_processes_and_a_hunter_restored_from_its_backup() {
     );
     assert!(
         held(second).await > U256::from(10 * ETHER - ETHER / 50),
-        "the stake did not come back"
+        "the stake did not come back: {} wei are left of 10 ether",
+        held(second).await
     );
     assert_eq!(
         held(stage.market.address()).await,
