@@ -16,6 +16,23 @@ pub struct Fees {
     pub tip: u128,
 }
 
+/// What the chain asks: twice the base fee, and the tip of its recent blocks' cheaper half.
+///
+/// The lower median of what was paid, where the common estimate takes the mean of the two in the middle: on
+/// a chain with few transactions that lets one generous one set the price, and everybody who follows keep it.
+/// A tip of zero says that a block was empty.
+pub fn asked(base: u128, rewards: &[Vec<u128>]) -> Eip1559Estimation {
+    let mut paid: Vec<u128> = rewards.iter().filter_map(|r| r.first().copied()).collect();
+    paid.retain(|tip| *tip > 0);
+    paid.sort_unstable();
+    let middle = paid.len().saturating_sub(1) / 2;
+    let tip = paid.get(middle).copied().unwrap_or(1);
+    Eip1559Estimation {
+        max_fee_per_gas: base.saturating_mul(2).saturating_add(tip),
+        max_priority_fee_per_gas: tip,
+    }
+}
+
 impl Fees {
     /// What the chain asks, lowered to `ceiling`.
     ///
@@ -60,6 +77,21 @@ impl Fees {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_generous_block_does_not_set_the_tip() {
+        let tip = |rewards: &[u128]| {
+            let rewards: Vec<Vec<u128>> = rewards.iter().map(|r| vec![*r]).collect();
+            asked(7, &rewards)
+        };
+        assert_eq!(tip(&[]).max_priority_fee_per_gas, 1);
+        assert_eq!(tip(&[0, 0]).max_priority_fee_per_gas, 1);
+        assert_eq!(tip(&[1, 99_000_000_000]).max_priority_fee_per_gas, 1);
+        assert_eq!(tip(&[0, 0, 5, 9, 3]).max_priority_fee_per_gas, 5);
+        assert_eq!(tip(&[2, 4, 6, 8]).max_fee_per_gas, 14 + 4);
+        // A block may answer with nothing, an endpoint with anything.
+        assert_eq!(asked(u128::MAX, &[vec![], vec![u128::MAX]]).max_fee_per_gas, u128::MAX);
+    }
     use crate::failure::{Code, code_of};
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::client::{Chain, MAX_TX_GAS, Sent, is_development};
 use super::errors::{explain, unreachable_chain};
-use super::fees::Fees;
+use super::fees::{self, Fees};
 use super::outbox::{Note, Offer, show};
 use crate::failure::{Code, Failure};
 use alloy::contract::{CallBuilder, CallDecoder};
@@ -12,6 +12,7 @@ use alloy::eips::eip2718::Encodable2718;
 use alloy::network::{NetworkTransactionBuilder, TransactionBuilder};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
+use alloy::providers::utils::Eip1559Estimator;
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::transports::RpcError;
 use anyhow::{Context, Result, bail, ensure};
@@ -214,7 +215,11 @@ impl Chain {
 
     /// What the chain asks per gas now, under the ceiling.
     async fn fees(&self) -> Result<Fees> {
-        let asked = self.rpc().estimate_eip1559_fees().await.map_err(unreachable_chain)?;
+        let asked = self
+            .rpc()
+            .estimate_eip1559_fees_with(Eip1559Estimator::new(fees::asked))
+            .await
+            .map_err(unreachable_chain)?;
         let base = self.header(BlockNumberOrTag::Latest).await?.base_fee_per_gas;
         let ceiling = self.caution().max_fee.unwrap_or(u128::MAX);
         Fees::under(asked, base.unwrap_or(0).into(), ceiling)
