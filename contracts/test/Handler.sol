@@ -17,7 +17,7 @@ contract Handler is Base {
 
     uint256 internal constant HUNTERS = 6;
     uint256 internal constant LARGE = 3073;
-    uint256 private steps;
+    uint256 public steps;
     mapping(bytes32 act => uint256 successes) public count;
     /// @dev Bounties whose ciphertext is claimed in chunks, and the keys of both kinds.
     mapping(uint256 id => bool) public large;
@@ -27,6 +27,49 @@ contract Handler is Base {
     /// @dev What the books must agree with: prizes paid to an entry, and what was put in.
     mapping(uint256 id => mapping(address hunter => mapping(uint8 slot => uint256))) public paid;
     mapping(uint256 id => uint256) public posted;
+    /// @dev What must never change, as first seen. It is kept here because forge forgets what an invariant writes.
+    mapping(uint256 id => IBountyMarket.Phase) private settledAs;
+    mapping(uint256 id => bytes32) private datasetWas;
+    uint256 private burntWas;
+    /// @dev Bounties that are over and empty: looked at again after every sixteenth act.
+    mapping(uint256 id => bool) private idle;
+
+    /// @dev Every act ends with a look at what must stay.
+    modifier looked() {
+        _;
+        burntOnlyGrows();
+        uint256 n = market.bountyCount();
+        for (uint256 id = 1; id <= n; ++id) {
+            if (rests(id)) continue;
+            IBountyMarket.Bounty memory b = market.bountyOf(id);
+            nothingFixedChanges(id, b);
+            idle[id] = b.settled != IBountyMarket.Phase.None && b.held == 0 && isEmpty(market.detailOf(id));
+        }
+    }
+
+    function isEmpty(IBountyMarket.Detail memory d) private view returns (bool) {
+        if (d.staked != 0 || d.claiming != 0) return false;
+        return d.pot == address(0) || coin.balanceOf(d.pot) == market.burntOf(d.pot);
+    }
+
+    /// @notice Whether the bounty may be left out this time.
+    function rests(uint256 id) public view returns (bool) {
+        return idle[id] && steps % 16 != 0;
+    }
+
+    /// @dev 13: how a bounty ended, and what its test set is, never changes.
+    function nothingFixedChanges(uint256 id, IBountyMarket.Bounty memory b) private {
+        require(settledAs[id] == IBountyMarket.Phase.None || settledAs[id] == b.settled, "the end");
+        require(datasetWas[id] == 0 || datasetWas[id] == b.dataset, "D");
+        (settledAs[id], datasetWas[id]) = (b.settled, b.dataset);
+    }
+
+    /// @dev 15: what is burnt stays burnt.
+    function burntOnlyGrows() private {
+        uint256 now_ = market.burnt();
+        require(now_ >= burntWas, "burnt");
+        burntWas = now_;
+    }
 
     constructor() {
         setUpWorld();
@@ -70,9 +113,13 @@ contract Handler is Base {
         uint256 n = market.bountyCount();
         for (uint256 k; k < n; ++k) {
             uint256 id = (seed % n + k) % n + 1;
-            if (market.phaseOf(id) == p) return id;
+            if (!over(id) && market.phaseOf(id) == p) return id;
         }
         return 0;
+    }
+
+    function over(uint256 id) private view returns (bool) {
+        return settledAs[id] != IBountyMarket.Phase.None;
     }
 
     function stateOf(uint256 id, uint256 i, uint8 slot) private view returns (IBountyMarket.EntryState) {
@@ -97,12 +144,12 @@ contract Handler is Base {
         return (false, 0, 0);
     }
 
-    function someCreate(uint256 seed) external {
+    function someCreate(uint256 seed) external looked {
         seed = mix(seed);
         uint256 n = market.bountyCount();
         uint256 live;
         for (uint256 id = 1; id <= n; ++id) {
-            if (market.bountyOf(id).settled == IBountyMarket.Phase.None) ++live;
+            if (!over(id)) ++live;
         }
         if (live >= 3) return;
         IBountyMarket.Params memory p = seed % 3 == 0 ? openParams() : sealedParams();
@@ -193,7 +240,7 @@ contract Handler is Base {
     }
 
     /// @dev An entrant challenges while it may; three in four are answered, one of those by itself.
-    function someChallenge(uint256 seed) external {
+    function someChallenge(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Attest);
         if (id == 0) id = pick(seed, IBountyMarket.Phase.Prove);
@@ -251,7 +298,7 @@ contract Handler is Base {
     }
 
     /// @dev A listed claim, when its time has come; paid or voided.
-    function someSettle(uint256 seed) external {
+    function someSettle(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Claim);
         if (id != 0) settleOne(id, seed);
@@ -269,7 +316,7 @@ contract Handler is Base {
     }
 
     /// @dev Up to three entries, into the bounty's free slots.
-    function someCommit(uint256 seed) external {
+    function someCommit(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Commit);
         if (id != 0) commitSome(id, seed);
@@ -286,7 +333,7 @@ contract Handler is Base {
     }
 
     /// @dev Three in four owners reveal as soon as they can.
-    function endCommit(uint256 seed) external {
+    function endCommit(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Commit);
         if (id == 0 || market.bountyOf(id).entrants < 2 + seed % 5) return;
@@ -295,7 +342,7 @@ contract Handler is Base {
         if (market.phaseOf(id) == IBountyMarket.Phase.Reveal && seed % 4 != 0) revealNow(id, seed);
     }
 
-    function someReveal(uint256 seed) external {
+    function someReveal(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Reveal);
         if (id != 0) revealNow(id, seed);
@@ -314,7 +361,7 @@ contract Handler is Base {
         ++count["attest"];
     }
 
-    function someAttest(uint256 seed) external {
+    function someAttest(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Attest);
         if (id == 0) return;
@@ -323,7 +370,7 @@ contract Handler is Base {
     }
 
     /// @dev Up to three entries; one in eight stops after its first shard.
-    function someProve(uint256 seed) external {
+    function someProve(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Prove);
         if (id == 0) {
@@ -346,7 +393,7 @@ contract Handler is Base {
         }
     }
 
-    function endProve(uint256 seed) external {
+    function endProve(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Prove);
         if (id == 0 || (market.bountyOf(id).rankedCount < 3 && seed % 8 != 0)) return;
@@ -356,7 +403,7 @@ contract Handler is Base {
     }
 
     /// @dev Any claimable row, one or two of them.
-    function someClaim(uint256 seed) external {
+    function someClaim(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Claim);
         if (id != 0) claimSome(id, seed);
@@ -384,7 +431,7 @@ contract Handler is Base {
         }
     }
 
-    function someLapse(uint256 seed) external {
+    function someLapse(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Claim);
         if (id == 0 || seed % 3 != 0) return;
@@ -394,7 +441,7 @@ contract Handler is Base {
         if (ok) ++count["lapse"];
     }
 
-    function someFinalize(uint256 seed) external {
+    function someFinalize(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Claim);
         if (id == 0) return;
@@ -402,22 +449,21 @@ contract Handler is Base {
         if (ok) ++count["finalize"];
     }
 
-    function someTimeout(uint256 seed) external {
+    function someTimeout(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Reveal);
         if (id == 0) id = pick(seed, IBountyMarket.Phase.Attest);
         if (id != 0 && seed % 8 == 0) vm.warp(vm.getBlockTimestamp() + 30_100);
         uint256 n = market.bountyCount();
         for (id = 1; id <= n; ++id) {
-            bool settled = market.bountyOf(id).settled != IBountyMarket.Phase.None;
-            if (settled || market.phaseOf(id) != IBountyMarket.Phase.Defaulted) continue;
+            if (over(id) || market.phaseOf(id) != IBountyMarket.Phase.Defaulted) continue;
             market.timeout(id);
             ++count["timeout"];
             return;
         }
     }
 
-    function someCancel(uint256 seed) external {
+    function someCancel(uint256 seed) external looked {
         seed = mix(seed);
         uint256 id = pick(seed, IBountyMarket.Phase.Commit);
         if (id == 0 || seed % 4 != 0 || market.bountyOf(id).rankedCount != 0) return;
@@ -426,12 +472,12 @@ contract Handler is Base {
         ++count["cancel"];
     }
 
-    function someRefund(uint256 seed) external {
+    function someRefund(uint256 seed) external looked {
         seed = mix(seed);
         uint256 n = market.bountyCount();
         for (uint256 k; k < n; ++k) {
             uint256 id = (seed % n + k) % n + 1;
-            if (market.bountyOf(id).settled == IBountyMarket.Phase.None) continue;
+            if (!over(id) || idle[id]) continue;
             (bool found, uint256 i, uint8 slot) = find(seed, id, IBountyMarket.EntryState.Committed);
             if (!found) continue;
             market.refund(id, hunter(i), slot);
@@ -440,14 +486,16 @@ contract Handler is Base {
         }
     }
 
-    function someWithdraw(uint256 seed) external {
+    function someWithdraw(uint256 seed) external looked {
         seed = mix(seed);
         if (market.bountyCount() == 0) return;
         address[] memory a = accounts();
         address who = a[seed % a.length];
         uint256 n = market.bountyCount();
         for (uint256 k; k < n; ++k) {
-            address pot = market.detailOf((seed % n + k) % n + 1).pot;
+            uint256 id = (seed % n + k) % n + 1;
+            if (idle[id]) continue;
+            address pot = market.detailOf(id).pot;
             if (pot == address(0) || market.owedTo(pot, who) == 0) continue;
             vm.prank(who);
             market.withdraw(pot);
@@ -464,7 +512,7 @@ contract Handler is Base {
     }
 
     /// @dev Lets every bounty end and everyone leave. Nobody is stuck in any reachable state.
-    function drain() external {
+    function drain() external looked {
         uint256 n = market.bountyCount();
         for (uint256 id = 1; id <= n; ++id) {
             for (uint256 guard; market.bountyOf(id).settled == IBountyMarket.Phase.None; ++guard) {

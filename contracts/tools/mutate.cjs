@@ -1,10 +1,14 @@
 'use strict';
 // Breaks the contracts one place at a time and asks whether the tests notice.
 //
-//   node tools/mutate.cjs --sample 20 [--seed 1]   twenty places, chosen by the seed
-//   node tools/mutate.cjs --all                    every place; hours
+//   node tools/mutate.cjs --sample 20 [--seed 1] [--only MarketEnding] [--part 1/2]
+//   node tools/mutate.cjs --all                                    every place; a day
+//   node tools/mutate.cjs --report                                 what is known so far
 //
-// A mutant counts when it compiles to other code. Works on a copy, in the system's temporary folder. Fails below 90 % killed.
+// Which places, the seed says. A mutant counts when the whole optimizer makes other code of it. Its tests stop at the
+// first that fails; those that know its source best come first, the fixed walks of the campaign last. Works on a copy, in the
+// system's temporary folder. Verdicts are kept in cache/mutants.jsonl, so a run that was stopped goes on; what
+// lived is tried again once the tests have changed. MUTANTS.md answers those that no test can tell. Fails below 90 % killed.
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
@@ -12,52 +16,42 @@ const crypto = require('crypto');
 const { spawnSync } = require('child_process');
 const solc = require('solc');
 const { settings } = require('./settings.cjs');
+const { placesOf } = require('./operators.cjs');
 
 const ROOT = path.resolve(__dirname, '..');
-const TARGETS = ['BountyMarket', 'MarketPosting', 'MarketClaiming', 'MarketEnding', 'KeyRegistry', 'TokenPot'];
-const SHARED = ['MarketStorage', 'MarketBooks', 'MarketData', 'Ledger', 'libraries/Ciphertext', 'libraries/Pool', 'libraries/Tokens'];
-// Gas differs with any change, and vectors lie outside the copy; the campaign is the slowest and comes last elsewhere.
-const LEFT_OUT = 'GasTest|VectorsTest|SolvencyTest';
+const KEPT = path.join(ROOT, 'cache/mutants.jsonl');
+const MARKET = ['BountyMarket', 'MarketPosting', 'MarketClaiming', 'MarketEnding'];
+/** Sources, the deployed contracts made of each, and the tests that know it best. */
+const SOURCES = {
+  BountyMarket: [['BountyMarket'], 'Enter|Prove|Roles|Deadlines'],
+  MarketPosting: [['MarketPosting'], 'Create|Draw|Keys'],
+  MarketClaiming: [['MarketClaiming'], 'Claim|Chunks'],
+  MarketEnding: [['MarketEnding'], 'Ends|Challenge|Money'],
+  MarketStorage: [MARKET, 'Deadlines|Roles|Story'],
+  MarketBooks: [MARKET, 'Ends|Money'],
+  MarketData: [MARKET, 'Create|Draw|Enter'],
+  MarketModule: [MARKET, 'Roles|Attacks'],
+  MarketViews: [MARKET, 'Enter|Claim|Challenge'],
+  Ledger: [MARKET, 'Tokens|Ends'],
+  'libraries/Ciphertext': [['MarketClaiming'], 'Claim|Chunks'],
+  'libraries/Pool': [MARKET, 'Draw'],
+  'libraries/Tokens': [[...MARKET, 'TokenPot'], 'Tokens'],
+  'libraries/Metrics': [MARKET, 'Create|Prove'],
+  'libraries/BabyJubJub': [['MarketPosting'], 'Create|Claim'],
+  'libraries/Schemas': [['DatasetRegistry', 'MarketPosting'], 'Registries|Create'],
+  'libraries/Chunks': [['KeyRegistry'], 'Registries'],
+  TokenPot: [['TokenPot', ...MARKET], 'Tokens'],
+  KeyRegistry: [['KeyRegistry'], 'Registries|Review'],
+  DatasetRegistry: [['DatasetRegistry'], 'Registries'],
+};
+// Gas differs with any change. The campaign's random half is not for a verdict; its fixed walks come last.
+const LEFT_OUT = 'GasTest|SolvencyTest';
+/** Half the compiler's time, and code that still fits; baseline and mutants alike. */
+const QUICK = { enabled: true, runs: 200, details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: 'u:' } } };
 
-/** What may be done to a line of code. */
-const OPERATORS = [
-  ['no check', /^(\s*)if \(.*\) revert .*;$/, () => ''],
-  ['< to <=', / < /g, () => ' <= '],
-  ['<= to <', / <= /g, () => ' < '],
-  ['> to >=', / > /g, () => ' >= '],
-  ['>= to <', / >= /g, () => ' < '],
-  ['== to !=', / == /g, () => ' != '],
-  ['!= to ==', / != /g, () => ' == '],
-  ['&& to ||', / && /g, () => ' || '],
-  ['|| to &&', / \|\| /g, () => ' && '],
-  ['+ to -', / \+ /g, () => ' - '],
-  ['- to +', / - /g, () => ' + '],
-  ['++ to --', /\+\+(?=[a-z])/g, () => '--'],
-  ['+= to -=', / \+= /g, () => ' -= '],
-  ['-= to +=', / -= /g, () => ' += '],
-  ['no call', /^(\s*)(_pay|_burn|_credit|_returnStake|_settle|_openClaims|_returnBonds|_checkWindow|_lapse)\(.*\);$/, () => ''],
-  ['no assignment', /^(\s*)[a-zA-Z.[\]]+ (=|\|=) [^=].*;$/, () => ''],
-];
+const sha = (data) => crypto.createHash('sha256').update(data).digest('hex');
 
-function places() {
-  const found = [];
-  for (const name of [...TARGETS, ...SHARED]) {
-    const file = `src/${name}.sol`;
-    const lines = fs.readFileSync(path.join(ROOT, file), 'utf8').split('\n');
-    lines.forEach((line, row) => {
-      if (/^\s*(\/\/|\*|import|pragma|emit|for )/.test(line) || /assembly|constant/.test(line)) return;
-      for (const [what, pattern, by] of OPERATORS) {
-        for (const m of line.matchAll(pattern.global ? pattern : new RegExp(pattern, 'g'))) {
-          found.push({ file, row, what, line: line.slice(0, m.index) + by() + line.slice(m.index + m[0].length) });
-        }
-      }
-    });
-  }
-  return found;
-}
-
-/** The deployed contracts with one line replaced; null when it does not compile. */
-function compile(mutant) {
+function readSources() {
   const sources = {};
   const walk = (dir) =>
     fs.readdirSync(path.join(ROOT, dir), { withFileTypes: true }).forEach((e) => {
@@ -66,20 +60,77 @@ function compile(mutant) {
       else if (name.endsWith('.sol')) sources[name] = { content: fs.readFileSync(path.join(ROOT, name), 'utf8') };
     });
   walk('src');
-  if (mutant) {
-    const lines = sources[mutant.file].content.split('\n');
-    lines[mutant.row] = mutant.line;
-    sources[mutant.file] = { content: lines.join('\n') };
-  }
-  const own = TARGETS.filter((t) => mutant && mutant.file === `src/${t}.sol`);
-  const outputSelection = {};
-  for (const t of own.length ? own : TARGETS) outputSelection[`src/${t}.sol`] = { [t]: ['evm.bytecode.object'] };
-  const input = { language: 'Solidity', sources, settings: { ...settings, outputSelection } };
-  const out = JSON.parse(solc.compile(JSON.stringify(input)));
+  return sources;
+}
+
+function solve(sources, outputSelection, optimizer) {
+  const input = { language: 'Solidity', sources, settings: { ...settings, optimizer, outputSelection } };
+  return JSON.parse(solc.compile(JSON.stringify(input)));
+}
+
+function places(sources) {
+  const trees = solve(sources, { '*': { '': ['ast'] } }, settings.optimizer).sources;
+  return Object.entries(SOURCES).flatMap(([name, [contracts, first]]) => {
+    const file = `src/${name}.sol`;
+    const bytes = Buffer.from(sources[file].content);
+    return placesOf(trees[file].ast, bytes).map((m) => {
+      const changed = Buffer.concat([bytes.subarray(0, m.at), Buffer.from(m.by), bytes.subarray(m.at + m.length)]).toString('utf8');
+      const row = bytes.subarray(0, m.at).toString('utf8').split('\n').length;
+      const was = bytes.subarray(m.at, m.at + m.length).toString('utf8').replace(/\s+/g, ' ');
+      const line = sources[file].content.split('\n')[row - 1].trim();
+      const place = `${name}:${row}`;
+      const says = `${m.what}, \`${was}\` in \`${line}\``;
+      return { name, file, contracts, first, changed, place, says, id: sha(changed + file) };
+    });
+  });
+}
+
+/** The contracts with one source replaced; null when it does not compile. */
+function compile(sources, contracts, mutant, optimizer) {
+  const all = mutant ? { ...sources, [mutant.file]: { content: mutant.changed } } : sources;
+  const out = solve(all, Object.fromEntries(contracts.map((c) => [`src/${c}.sol`, { [c]: ['evm.bytecode.object'] }])), optimizer);
   if ((out.errors || []).some((e) => e.severity === 'error')) return null;
-  const code = {};
-  for (const inSource of Object.values(out.contracts)) for (const [n, c] of Object.entries(inSource)) code[n] = `0x${c.evm.bytecode.object}`;
-  return code;
+  return Object.fromEntries(contracts.map((c) => [c, `0x${out.contracts[`src/${c}.sol`][c].evm.bytecode.object}`]));
+}
+
+/** A copy of the tests whose artifacts are ours to change. */
+function bench() {
+  const copy = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'mutants-')), 'contracts');
+  fs.mkdirSync(copy);
+  for (const part of ['foundry.toml', 'artifacts', 'test', 'src', 'tools', 'snapshots', 'out', 'cache']) {
+    if (fs.existsSync(path.join(ROOT, part))) fs.cpSync(path.join(ROOT, part), path.join(copy, part), { recursive: true, preserveTimestamps: true });
+  }
+  fs.cpSync(path.join(ROOT, '../tests/vectors'), path.join(copy, '../tests/vectors'), { recursive: true });
+  fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'));
+  const forge = fs.readdirSync(path.join(ROOT, 'node_modules/@foundry-rs')).map((d) => path.join(ROOT, 'node_modules/@foundry-rs', d, 'bin/forge'))[0];
+  const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '16' };
+  const run = (...which) => {
+    const out = spawnSync(forge, ['test', '--fail-fast', ...which], { cwd: copy, env, timeout: 540000, encoding: 'utf8', maxBuffer: 1 << 28 });
+    if (out.status === 0) return null;
+    const failed = /\[FAIL[^\n]*\] (\w+)\(/.exec(out.stdout || '');
+    if (!failed && out.status === null) return 'time ran out';
+    if (!failed) throw new Error(`forge: ${out.stdout}${out.stderr}`.slice(-2000));
+    return failed[1];
+  };
+  return {
+    put: (code) => {
+      for (const [name, bytecode] of Object.entries(code)) {
+        const file = path.join(copy, 'artifacts', `${name}.json`);
+        const json = JSON.parse(fs.readFileSync(file, 'utf8'));
+        fs.writeFileSync(file, JSON.stringify({ ...json, bytecode }));
+      }
+    },
+    /** The test that failed, or null. */
+    failing: (first) => {
+      const known = first.split('|').map((t) => `${t}Test`).join('|');
+      return (
+        run('--match-contract', `^(${known})$`) ||
+        run('--no-match-contract', `^(${known}|${LEFT_OUT})$`) ||
+        run('--match-contract', 'SolvencyTest', '--match-test', 'test_fixed')
+      );
+    },
+    remove: () => fs.rmSync(path.dirname(copy), { recursive: true }),
+  };
 }
 
 function main() {
@@ -88,50 +139,83 @@ function main() {
     return i < 0 ? fallback : process.argv[i + 1];
   };
   const seed = argument('--seed', '1');
-  const order = (m) => crypto.createHash('sha256').update(`${seed} ${m.file} ${m.row} ${m.what} ${m.line}`).digest('hex');
-  const all = places().sort((a, b) => (order(a) < order(b) ? -1 : 1));
-  const wanted = process.argv.includes('--all') ? all.length : Number(argument('--sample', '20'));
-
-  const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'mutants-'));
-  for (const part of ['foundry.toml', 'artifacts', 'test', 'src', 'tools', 'snapshots', 'out', 'cache']) {
-    if (fs.existsSync(path.join(ROOT, part))) fs.cpSync(path.join(ROOT, part), path.join(copy, part), { recursive: true, preserveTimestamps: true });
-  }
-  fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'));
-  const forge = fs.readdirSync(path.join(ROOT, 'node_modules/@foundry-rs')).map((d) => path.join(ROOT, 'node_modules/@foundry-rs', d, 'bin/forge'))[0];
-  const test = () =>
-    spawnSync(forge, ['test', '--fail-fast', '--no-match-contract', LEFT_OUT], {
-      cwd: copy,
-      env: { ...process.env, FOUNDRY_FUZZ_RUNS: '32' },
-      timeout: 300000,
-    }).status;
-  const put = (code) => {
-    for (const [name, bytecode] of Object.entries(code)) {
-      const file = path.join(copy, 'artifacts', `${name}.json`);
-      const json = JSON.parse(fs.readFileSync(file, 'utf8'));
-      fs.writeFileSync(file, JSON.stringify({ ...json, bytecode }));
-    }
+  const only = argument('--only', '').split(',').filter(Boolean);
+  const [part, parts] = argument('--part', '1/1').split('/').map(Number);
+  const sources = readSources();
+  const order = new Map();
+  const all = places(sources).filter((m) => !only.length || only.includes(m.name));
+  for (const m of all) order.set(m, sha(`${seed} ${m.id}`));
+  all.sort((a, b) => (order.get(a) < order.get(b) ? -1 : 1));
+  const testFiles = fs.readdirSync(path.join(ROOT, 'test'), { recursive: true }).filter((f) => f.endsWith('.sol')).sort();
+  const tests = sha(testFiles.map((f) => sha(fs.readFileSync(path.join(ROOT, 'test', f)))).join());
+  const file = path.join(ROOT, 'MUTANTS.md');
+  const answers = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  const answered = (m) => answers.includes(`* ${m.name}: ${m.says}:`);
+  const known = new Map();
+  if (fs.existsSync(KEPT)) for (const l of fs.readFileSync(KEPT, 'utf8').trim().split('\n')) known.set(JSON.parse(l).id, JSON.parse(l));
+  const settled = (m) => {
+    const k = known.get(m.id);
+    return k && (k.verdict !== 'lived' || k.tests === tests) ? k : undefined;
   };
-  const sound = compile(null);
-  put(sound);
-  if (test() !== 0) {
-    process.stderr.write('mutate: the tests fail without any mutant\n');
-    process.exit(1);
+  fs.mkdirSync(path.dirname(KEPT), { recursive: true });
+  const keep = (m, verdict, by) => {
+    const k = { id: m.id, verdict, by, tests };
+    known.set(m.id, k);
+    fs.appendFileSync(KEPT, `${JSON.stringify(k)}\n`);
+    return k;
+  };
+
+  const wanted = process.argv.includes('--all') ? all.length : process.argv.includes('--report') ? 0 : Number(argument('--sample', '20'));
+  const counts = {};
+  const count = (m, k) => {
+    const verdict = k.verdict === 'lived' && answered(m) ? 'equivalent' : k.verdict;
+    const c = (counts[m.name] ||= { killed: 0, lived: 0, equivalent: 0 });
+    if (verdict in c) c[verdict] += 1;
+    if (verdict === 'lived') process.stdout.write(`LIVED  ${m.place}: ${m.says}\n`);
+  };
+  const counting = (k) => k.verdict === 'killed' || k.verdict === 'lived';
+  if (wanted === 0) for (const m of all) if (known.has(m.id)) count(m, known.get(m.id));
+  const table = wanted === 0 ? null : bench();
+  const sound = {};
+  let tried = 0;
+  if (table) {
+    // Everything deployed is compiled alike, mutant or not; and must be good as it is, or nothing here means anything.
+    for (const c of [...MARKET, 'TokenPot', 'KeyRegistry', 'DatasetRegistry']) Object.assign(sound, compile(sources, [c], null, QUICK));
+    table.put(sound);
+    const by = table.failing('Story');
+    if (by) throw new Error(`${by} fails without any mutant`);
   }
-  let killed = 0;
-  let lived = 0;
-  for (const mutant of all) {
-    if (killed + lived >= wanted) break;
-    const code = compile(mutant);
-    if (!code || Object.entries(code).every(([n, c]) => sound[n] === c)) continue;
-    put({ ...sound, ...code });
-    const dead = test() !== 0;
-    if (dead) killed += 1;
-    else lived += 1;
-    process.stdout.write(`${dead ? 'killed' : 'LIVED '} ${mutant.file}:${mutant.row + 1} ${mutant.what}: ${mutant.line.trim()}\n`);
+  for (const [i, mutant] of all.entries()) {
+    if (tried >= wanted) break;
+    if (i % parts !== part - 1) continue;
+    let k = settled(mutant);
+    if (!k) {
+      const code = compile(sources, mutant.contracts, mutant, QUICK);
+      if (!code) k = keep(mutant, 'no code');
+      else if (Object.entries(code).every(([c, b]) => sound[c] === b)) k = keep(mutant, 'same code');
+      else {
+        table.put(code);
+        const by = table.failing(mutant.first);
+        table.put(Object.fromEntries(mutant.contracts.map((c) => [c, sound[c]])));
+        if (by) k = keep(mutant, 'killed', by);
+        else {
+          const whole = (m) => JSON.stringify(compile(sources, mutant.contracts, m, settings.optimizer));
+          k = keep(mutant, whole(null) === whole(mutant) ? 'same code' : 'lived');
+        }
+      }
+      if (k.verdict === 'killed') process.stdout.write(`killed ${mutant.place}: ${mutant.says} by ${k.by}\n`);
+    }
+    if (counting(k)) tried += 1;
+    count(mutant, k);
   }
-  fs.rmSync(copy, { recursive: true });
-  const share = (100 * killed) / (killed + lived);
-  process.stdout.write(`${killed} of ${killed + lived} killed, ${share.toFixed(0)} %; ${all.length} places in all\n`);
+  if (table) table.remove();
+  const sum = { killed: 0, lived: 0, equivalent: 0 };
+  for (const [name, c] of Object.entries(counts).sort()) {
+    for (const key of Object.keys(sum)) sum[key] += c[key];
+    process.stdout.write(`${name.padEnd(22)} ${c.killed} killed, ${c.lived} lived, ${c.equivalent} equivalent\n`);
+  }
+  const share = (100 * sum.killed) / (sum.killed + sum.lived);
+  process.stdout.write(`${sum.killed} of ${sum.killed + sum.lived} killed, ${share.toFixed(1)} %; ${sum.equivalent} equivalent; ${all.length} places in all\n`);
   process.exit(share >= 90 ? 0 : 1);
 }
 

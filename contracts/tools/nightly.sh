@@ -1,25 +1,55 @@
 #!/usr/bin/env bash
 # A million guided calls at depth 500 (profile `nightly` in foundry.toml), then how often each function succeeded.
-#   RUNS=20 tools/nightly.sh      fewer runs of 500 calls each
+#   RUNS=20 tools/nightly.sh      fewer runs of 500 calls each (2,000 unless told)
+#   JOBS=2 tools/nightly.sh       batches side by side
+# Runs come in batches of BATCH (50), each with a seed of its own, and a batch that is done stays done: a campaign that was
+# stopped goes on where it was. It starts anew when a contract or a test has changed, or with FRESH=1.
 # Each run checks fifteen invariants after every call, and that everybody can leave from wherever it stopped.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
-forge=$(ls node_modules/@foundry-rs/forge-*/bin/forge | head -n 1)
-mkdir -p cache
-rm -rf cache/invariant cache/counts.txt
-FOUNDRY_PROFILE=nightly FOUNDRY_INVARIANT_RUNS=${RUNS:-2000} ZKAGGLE_COUNTS=cache/counts.txt \
-  "$forge" test --match-contract SolvencyTest --match-test invariant_
+forge=$(ls "$PWD"/node_modules/@foundry-rs/forge-*/bin/forge | head -n 1)
+export forge RUNS=${RUNS:-2000} BATCH=${BATCH:-50} FOUNDRY_PROFILE=nightly
+export dir=cache/nightly
+now=$(cat artifacts/*.json foundry.toml test/*.sol test/mocks/*.sol | sha256sum)
+if [ "${FRESH:-0}" = 1 ] || [ "$(cat $dir/code 2>/dev/null)" != "$now" ]; then rm -rf $dir; fi
+mkdir -p $dir
+echo "$now" >$dir/code
+rm -rf cache/invariant
+"$forge" build >/dev/null 2>&1 || "$forge" build
+
+# Prints nothing but a failure; its counts are kept when all its runs are good.
+batch() {
+  local first=$((1 + $1 * BATCH)) runs=$BATCH from
+  [ $((first + runs - 1)) -le "$RUNS" ] || runs=$((RUNS - first + 1))
+  from=$dir/from-$first-$runs
+  [ ! -f "$from.txt" ] || return 0
+  rm -f "$from.part"
+  if FOUNDRY_FUZZ_SEED=$(printf '0x%064x' "$first") FOUNDRY_INVARIANT_RUNS=$runs ZKAGGLE_COUNTS=$from.part \
+    "$forge" test --match-contract SolvencyTest --match-test invariant_ >"$from.log" 2>&1; then
+    mv "$from.part" "$from.txt"
+    echo "$(date -u +%H:%M:%S) runs $first to $((first + runs - 1)) are good"
+  else
+    cat "$from.log"
+    return 255
+  fi
+}
+export -f batch
+seq 0 $(((RUNS - 1) / BATCH)) | xargs -P "${JOBS:-1}" -I{} bash -c 'batch {}'
+
 node -e '
+const fs = require("fs");
 const names = "create commit reveal attest prove claim lapse finalize timeout cancel refund withdraw withdrawToken draw openDrawn proposeKey acceptKey challengeShard answerShard claimChunks challengeChunk answerChunk settleClaim".split(" ");
-const runs = require("fs").readFileSync("cache/counts.txt", "utf8").trim().split("\n").map((l) => l.trim().split(" ").map(Number));
+const dir = process.env.dir;
+const runs = fs.readdirSync(dir).filter((f) => f.endsWith(".txt"))
+  .flatMap((f) => fs.readFileSync(`${dir}/${f}`, "utf8").trim().split("\n")).map((l) => l.trim().split(" ").map(Number));
 let few = 0;
 names.forEach((name, i) => {
   const n = runs.reduce((sum, run) => sum + run[i], 0);
   // One success in five runs of 500 calls for the rarest, on average.
   const least = Math.floor(runs.length / 5);
   if (n < least) few += 1;
-  console.log(String(n).padStart(9), name, n < least ? `(fewer than ${least})` : "");
+  console.log(String(n).padStart(9), name.padEnd(15), n < least ? `fewer than ${least}` : `(at least ${least})`);
 });
-console.log(`${runs.length} runs of 500 calls`);
-process.exit(few ? 1 : 0);
+console.log(`${runs.length} runs of 500 calls: ${(runs.length * 500).toLocaleString("en")} calls`);
+process.exit(few || runs.length < Number(process.env.RUNS) ? 1 : 0);
 '

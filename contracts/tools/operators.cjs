@@ -1,0 +1,123 @@
+'use strict';
+// What a mutant is: one place of one source, written differently. Places come from the compiler's syntax tree, so that
+// every one of them is code.
+
+/** Operators and what each becomes. */
+const BINARY = {
+  '<': ['<=', '>='],
+  '<=': ['<'],
+  '>': ['>=', '<='],
+  '>=': ['>'],
+  '==': ['!='],
+  '!=': ['=='],
+  '&&': ['||'],
+  '||': ['&&'],
+  '+': ['-'],
+  '-': ['+'],
+  '*': ['+'],
+  '/': ['*'],
+  '%': ['/'],
+  '<<': ['>>'],
+  '>>': ['<<'],
+  '&': ['|'],
+  '|': ['&'],
+  '^': ['&'],
+};
+const ASSIGNED = { '+=': '-=', '-=': '+=', '|=': '&=', '&=': '|=', '*=': '+=' };
+const YUL = { add: 'sub', sub: 'add', mul: 'add', lt: 'gt', gt: 'lt', and: 'or', or: 'and', shl: 'shr', shr: 'shl', mulmod: 'addmod', addmod: 'mulmod' };
+
+const isGuard = (body) => {
+  const only = body && (body.nodeType === 'Block' ? body.statements.length === 1 && body.statements[0] : body);
+  return Boolean(only) && only.nodeType === 'RevertStatement';
+};
+
+/** Every place of one source: `{at, length, by, what}`, in bytes. */
+function placesOf(ast, source) {
+  const found = [];
+  const range = (node) => node.src.split(':').map(Number);
+  const text = (node) => {
+    const [at, length] = range(node);
+    return source.subarray(at, at + length).toString('utf8');
+  };
+  const put = (node, by, what) => {
+    const [at, length] = range(node);
+    found.push({ at, length, by, what });
+  };
+  /** The operator between two operands, which the tree gives no place. */
+  const between = (left, right, from, to, what) => {
+    const [l, n] = range(left);
+    const [r] = range(right);
+    const gap = source.subarray(l + n, r).toString('utf8');
+    const i = gap.indexOf(from);
+    // Parentheses of an operand and comments lie outside of it; no operator does.
+    if (i >= 0 && !gap.includes('//')) found.push({ at: l + n + Buffer.byteLength(gap.slice(0, i)), length: from.length, by: to, what });
+  };
+  const rules = {
+    IfStatement: (n) => {
+      if (isGuard(n.trueBody) && !n.falseBody) put(n.condition, 'false', 'no guard');
+      else {
+        put(n.condition, 'false', 'never');
+        put(n.condition, 'true', 'always');
+      }
+    },
+    Conditional: (n) => {
+      put(n.condition, 'false', 'never');
+      put(n.condition, 'true', 'always');
+    },
+    BinaryOperation: (n) => {
+      for (const to of BINARY[n.operator] || []) between(n.leftExpression, n.rightExpression, n.operator, to, `${n.operator} to ${to}`);
+    },
+    Assignment: (n) => {
+      const to = ASSIGNED[n.operator];
+      if (to) between(n.leftHandSide, n.rightHandSide, n.operator, to, `${n.operator} to ${to}`);
+    },
+    UnaryOperation: (n) => {
+      const inner = text(n.subExpression);
+      if (n.operator === '!') put(n, inner, 'no !');
+      if (n.operator === '~') put(n, inner, 'no ~');
+      if (n.operator === '++') put(n, n.prefix ? `--${inner}` : `${inner}--`, '++ to --');
+      if (n.operator === '--') put(n, n.prefix ? `++${inner}` : `${inner}++`, '-- to ++');
+    },
+    Literal: (n) => {
+      if (n.kind === 'bool') put(n, n.value === 'true' ? 'false' : 'true', 'other bool');
+      if (n.kind === 'number') put(n, `(${text(n)} + 1)`, 'one more');
+    },
+    ExpressionStatement: (n) => put(n, '', 'no statement'),
+    EmitStatement: (n) => put(n, '', 'no event'),
+    FunctionCall: (n) => {
+      const types = (n.arguments || []).map((a) => a.typeDescriptions && a.typeDescriptions.typeString);
+      for (let i = 0; i + 1 < types.length; ++i) {
+        const [a, b] = [text(n.arguments[i]), text(n.arguments[i + 1])];
+        if (types[i] !== types[i + 1] || a === b || n.names.length) continue;
+        const [at] = range(n.arguments[i]);
+        const [next, length] = range(n.arguments[i + 1]);
+        const gap = source.subarray(at + Buffer.byteLength(a), next).toString('utf8');
+        found.push({ at, length: next + length - at, by: b + gap + a, what: types[i] === 'address' ? 'addresses swapped' : 'arguments swapped' });
+      }
+    },
+    MemberAccess: (n) => {
+      if (n.memberName === 'sender' && text(n) === 'msg.sender') put(n, 'tx.origin', 'another caller');
+      if (n.memberName === 'timestamp') put(n, '(block.timestamp + 1)', 'a second later');
+    },
+    YulFunctionCall: (n) => {
+      const to = YUL[n.functionName.name];
+      if (to) put(n.functionName, to, `${n.functionName.name} to ${to}`);
+      if (n.functionName.name === 'iszero') put(n, text(n.arguments[0]), 'no iszero');
+    },
+    YulLiteral: (n) => {
+      if (n.kind === 'number') put(n, `${BigInt(n.value) + 1n}`, 'one more');
+    },
+  };
+  // Errors' arguments and constants' shapes matter to readers alone; a revert's kind is seen by the guard before it.
+  const skipped = new Set(['RevertStatement', 'ElementaryTypeName', 'ArrayTypeName', 'ImportDirective', 'ErrorDefinition', 'EventDefinition', 'StructDefinition']);
+  const walk = (node) => {
+    if (Array.isArray(node)) return node.forEach(walk);
+    if (!node || typeof node !== 'object' || skipped.has(node.nodeType)) return;
+    if (rules[node.nodeType]) rules[node.nodeType](node);
+    for (const [key, value] of Object.entries(node)) if (key !== 'typeDescriptions' && typeof value === 'object') walk(value);
+  };
+  walk(ast);
+  return found.filter((m, i) => found.findIndex((o) => o.at === m.at && o.length === m.length && o.by === m.by) === i);
+}
+
+module.exports = { placesOf };
