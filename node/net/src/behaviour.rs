@@ -93,11 +93,23 @@ fn transport(key: &identity::Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>,
     Ok(base
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(yamux::Config::default())
+        .multiplex(multiplexer())
         .timeout(Duration::from_secs(20))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .map_err(io::Error::other)
         .boxed())
+}
+
+/// Yamux whose receive windows stop growing at 1 MiB.
+///
+/// A stream's window starts at 256 KiB and is doubled while its sender keeps it full. js-libp2p sends a window's worth
+/// as one frame, and the yamux used here closes the connection at a frame above 1 MiB. The only setting there is for
+/// growth is the number of streams: each takes 256 KiB of the 1 GiB that a connection's windows may have together,
+/// and what 4,093 of them leave over, 768 KiB, lets one stream reach 1 MiB.
+fn multiplexer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(4093);
+    config
 }
 
 fn behaviour(key: &identity::Keypair, config: &NetConfig) -> Result<Behaviour, NetError> {

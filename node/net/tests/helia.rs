@@ -79,13 +79,16 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(zkaggle_net::cid_of(bytes).hash().digest())
 }
 
+/// Enough for yamux to widen its windows, which is when frames become large.
+const BYTES: u64 = 16_000_000;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn helia_and_a_node_exchange_files_both_ways() {
     let Some(mut helia) = Helia::start().await else { return };
     let node = node(1).await;
     let id = soon(node.network.dial(helia.address.clone())).await.unwrap();
 
-    let added = helia.ask(json!({ "add": 3_000_000 })).await;
+    let added = helia.ask(json!({ "add": BYTES })).await;
     let root: Cid = added["cid"].as_str().unwrap().parse().unwrap();
     let content = Content::over_peers(node.store.clone(), node.network.clone());
     let options = DagOptions {
@@ -95,7 +98,7 @@ async fn helia_and_a_node_exchange_files_both_ways() {
     let done = patiently(content.fetch_dag(&[root], &options, |_, _| ()))
         .await
         .unwrap();
-    assert_eq!((done.files, done.file_bytes), (1, 3_000_000));
+    assert_eq!((done.files, done.file_bytes), (1, BYTES));
     let get = |cid: &Cid| Ok(node.store.get(cid).unwrap());
     let mut bytes = vec![];
     for leaf in zkaggle_ipld::walk::leaves(root, Default::default(), get).unwrap() {
@@ -112,7 +115,7 @@ async fn helia_and_a_node_exchange_files_both_ways() {
     let read = helia.ask(json!({ "cat": built.cid.to_string() })).await;
     assert_eq!(
         read,
-        json!({ "bytes": 3_000_000, "sha256": sha256(&bytes) }),
+        json!({ "bytes": BYTES, "sha256": sha256(&bytes) }),
         "to Helia by bitswap"
     );
 
