@@ -1,4 +1,7 @@
-//! Times one release proof: `cargo run --release -p zkaggle-circuits --example release`.
+//! Times one release proof: `cargo run --release -p zkaggle-circuits --example release [HIDDEN]`.
+//!
+//! `HIDDEN` units between 64 features and 10 classes choose the capacity class: 32 (the default) gives 4 Ki,
+//! 800 gives 64 Ki, 1024 gives 1 Mi.
 
 use anyhow::Result;
 use rand::rngs::OsRng;
@@ -19,7 +22,8 @@ fn main() -> Result<()> {
         feature_max: 16,
         classes: 10,
     };
-    let graph = Graph::mlp(schema, 360, &[64, 32, 10], &[(6, 14)])?;
+    let hidden: u32 = std::env::args().nth(1).map_or(Ok(32), |s| s.parse())?;
+    let graph = Graph::mlp(schema, 64, &[64, hidden, 10], &[(6, 14)])?;
     let weights = Weights::from_bytes(&graph, &vec![1; graph.weight_bytes()])?;
     let Some(provider) = ProviderKey::from_uniform(&[7; 64]) else {
         anyhow::bail!("the fixed key is not zero");
@@ -34,6 +38,10 @@ fn main() -> Result<()> {
     let t = Instant::now();
     let key = ReleaseKey::setup_development(class)?;
     println!("setup  {:>8.3} s", t.elapsed().as_secs_f64());
+    if let Ok(bytes) = memory::peak() {
+        println!("peak   {:>8} MiB", bytes >> 20);
+    }
+    memory::reset_peak()?;
     let blind = Blind::from_uniform(&[3; 64]);
     let t = Instant::now();
     let (x, w, ciphertext) = seal(

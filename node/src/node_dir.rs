@@ -19,6 +19,7 @@ impl NodeDir {
         for d in [
             me.root.clone(),
             me.records(),
+            me.claims(),
             me.models(),
             me.opened(),
             me.proofs(),
@@ -46,6 +47,11 @@ impl NodeDir {
     /// Checksummed records of entries: part of a backup.
     pub fn records(&self) -> PathBuf {
         self.root.join("records")
+    }
+
+    /// Large claims as they were proved, until they are settled.
+    pub fn claims(&self) -> PathBuf {
+        self.root.join("claims")
     }
 
     /// Committed models: part of a backup.

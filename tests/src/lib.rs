@@ -4,6 +4,7 @@
 //! * [`lies`]: a valid proof file, changed in every way a reader must refuse.
 //! * [`world`], [`stories`]: a market where every proof is believed, and who gets what on it.
 //! * [`hostile`]: an endpoint that answers as a test tells it to.
+//! * [`troupe`]: real nodes that can be stopped and started again.
 //! * [`outcome`]: what must hold after the demo's story, wherever it was played.
 
 pub mod anvil;
@@ -14,4 +15,5 @@ pub mod hostile;
 pub mod lies;
 pub mod outcome;
 pub mod stories;
+pub mod troupe;
 pub mod world;

@@ -2,5 +2,6 @@
 //! public data, a witness, and a native check that accepts exactly what the circuit accepts.
 
 pub mod accuracy;
+pub mod chunks;
 pub mod cid;
 pub mod release;

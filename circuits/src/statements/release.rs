@@ -13,9 +13,9 @@
 //! Nothing here says that the message is a model of some graph: C is all the chain knows, and the
 //! accuracy statement says the rest about the same C.
 
+use crate::statements::chunks;
 use ark_ff::{BigInteger, BigInteger256, Zero};
 use rand::{CryptoRng, RngCore};
-use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::field::{Fr, NonCanonical, from_be_bytes, to_be_bytes};
@@ -233,10 +233,9 @@ pub fn ciphertext_words(bytes: &[u8]) -> Result<Vec<Fr>, ReleaseError> {
         .collect()
 }
 
-/// `z` of a ciphertext, as the contract computes it.
+/// `z` of a ciphertext, as the contract computes it: from its digest, or that of its chunks' digests.
 pub fn point(release_vk: VkId, ciphertext: &[Fr], epk: JubPoint, model: &Fr, pk: JubPoint, ctx: &Fr) -> Fr {
-    let digest = Sha256::digest(ciphertext_bytes(ciphertext));
-    release_point(release_vk, digest.into(), epk, model, pk, ctx)
+    release_point(release_vk, chunks::digest(ciphertext), epk, model, pk, ctx)
 }
 
 /// Encrypts `weights` and `blind` for the holder of `pk`.

@@ -14,10 +14,12 @@
 //! | [`deploy`] | puts the contracts on a chain, at the same addresses everywhere |
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
 //! | [`market`] | bounties, entries, boards and claims, read and written |
+//! | [`chunks`] | claims too large for calldata: listed, challenged, answered, settled |
 //! | [`disputes`] | challenges and their answers, proposed keys, tokens |
 //! | [`states`] | the market's enumerations |
 //! | [`time`] | moves a development chain's clock |
 
+pub mod chunks;
 pub mod client;
 pub mod convert;
 pub mod deploy;

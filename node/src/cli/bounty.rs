@@ -1,5 +1,6 @@
 //! `zkaggle bounty`: the provider's side of the market, and what anyone may look at.
 
+use super::claims;
 use super::connect::{self, MarketArgs, NodeArgs};
 use super::output::Output;
 use super::show;
@@ -51,6 +52,15 @@ pub enum BountyCommand {
     /// Show a challenged shard on chain; its bond pays whoever is not its challenger.
     #[command(after_help = "Example:\n  zkaggle bounty answer 1 0 shard-0.bin --dir ~/.zkaggle")]
     Answer(AnswerArgs),
+    /// Have a chunk of a large claim shown on chain, because it cannot be fetched or is not as listed.
+    ///
+    /// The bond, twice the gas of an answer, is lost to whoever shows the chunk. Not shown in time, the claim
+    /// is void and the bond comes back.
+    #[command(after_help = "Example:\n  zkaggle bounty challenge 1 0x7099…79C8 2 --dir ~/.zkaggle")]
+    Challenge(claims::ChallengeArgs),
+    /// Pay a large claim whose inspection is over, or void it when a chunk was not shown in time. Anyone may.
+    #[command(after_help = "Example:\n  zkaggle bounty settle 1 --hunter 0x7099…79C8 --dir ~/.zkaggle")]
+    Settle(claims::SettleArgs),
     /// Withdraw a bounty during Commit. With entries, the bond is lost.
     #[command(after_help = "Example:\n  zkaggle bounty cancel 1 --dir ~/.zkaggle --most-entrants 0")]
     Cancel(CancelArgs),
@@ -63,7 +73,7 @@ pub enum BountyCommand {
     /// Withdraw what the market owes the account.
     #[command(after_help = "Example:\n  zkaggle bounty withdraw --dir ~/.zkaggle")]
     Withdraw(MarketArgs),
-    /// Decrypt the claims of a bounty and evaluate the models again.
+    /// Decrypt the claims of a bounty and evaluate the models again; fetches a large one's chunks by CID.
     #[command(after_help = "Example:\n  zkaggle bounty open bounty.toml --dir ~/.zkaggle")]
     Open(FileArgs),
 }
@@ -181,6 +191,8 @@ pub async fn run(args: BountyArgs, out: Output) -> Result<()> {
             )
         }
         BountyCommand::Answer(a) => answer(a, out).await,
+        BountyCommand::Challenge(a) => claims::challenge(a, out).await,
+        BountyCommand::Settle(a) => claims::settle(a, out).await,
         BountyCommand::Cancel(a) => {
             let market = connect::actor(&a.market).await?;
             let sent = market.cancel(a.id, a.most_entrants).await?;

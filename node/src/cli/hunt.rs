@@ -1,6 +1,7 @@
 //! `zkaggle hunt`: the hunter's side of the market.
 
 use super::args::{DaemonArgs, RoleArg};
+use super::claims;
 use super::connect::{self, MarketArgs, NodeArgs};
 use super::output::Output;
 use super::show;
@@ -32,6 +33,9 @@ pub enum HuntCommand {
     )]
     Prove(EntryArgs),
     /// Claim the prize: encrypt the weights to the provider and prove the ciphertext.
+    ///
+    /// A ciphertext of more than 96 KiB stays on this node and is claimed by its chunks: the prize is paid
+    /// after the provider's inspection, and until then a node of this folder must run to deliver them.
     #[command(after_help = "Example:\n  zkaggle hunt claim 1 --dir ~/.zkaggle")]
     Claim(EntryArgs),
     /// Say on chain that a revealed shard cannot be fetched: unanswered, the bounty defaults.
@@ -39,6 +43,12 @@ pub enum HuntCommand {
     /// The bond, twice the gas of an answer, is lost to whoever answers.
     #[command(after_help = "Example:\n  zkaggle hunt challenge 1 0 --dir ~/.zkaggle")]
     Challenge(ChallengeArgs),
+    /// Let the chunks of a large claim out, and show those that are challenged; their bonds are ours.
+    #[command(after_help = "Example:\n  zkaggle hunt answer 1 --dir ~/.zkaggle")]
+    Answer(claims::ShowArgs),
+    /// Have a large claim paid whose inspection is over.
+    #[command(after_help = "Example:\n  zkaggle hunt settle 1 --dir ~/.zkaggle")]
+    Settle(claims::SettleArgs),
     /// Ask the provider to accept the key of another architecture, and publish that architecture.
     #[command(after_help = "Example:\n  zkaggle hunt propose 1 --model other.zkm --dir ~/.zkaggle")]
     Propose(ProposeArgs),
@@ -141,16 +151,24 @@ pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
             let (hunter, end) = hunter(&a.node, None).await?;
             let done = hunter.claim_now(a.id).await;
             end.await;
-            done?;
+            let large = done?;
             out.print(
-                &json!({ "bounty": a.id, "done": "claim" }),
-                &format!(
-                    "bounty {}: the prize is claimed; `zkaggle hunt withdraw` brings it home",
-                    a.id
-                ),
+                &json!({ "bounty": a.id, "done": "claim", "large": large }),
+                &match large {
+                    false => format!(
+                        "bounty {}: the prize is claimed; `zkaggle hunt withdraw` brings it home",
+                        a.id
+                    ),
+                    true => format!(
+                        "bounty {}: the claim is listed by its chunks; keep `zkaggle hunt run` up: it delivers them, shows what is challenged, and settles",
+                        a.id
+                    ),
+                },
             )
         }
         HuntCommand::Challenge(a) => challenge(a, out).await,
+        HuntCommand::Answer(a) => claims::show(a, out).await,
+        HuntCommand::Settle(a) => claims::settle(a, out).await,
         HuntCommand::Propose(a) => {
             let (hunter, end) = hunter(&a.node, Some(a.model)).await?;
             let done = hunter.propose_now(a.id).await;

@@ -7,6 +7,7 @@ mod bench_bitswap;
 mod bench_import;
 mod bench_model;
 mod bounty;
+mod claims;
 mod connect;
 mod daemon;
 mod dataset;

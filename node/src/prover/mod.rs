@@ -36,6 +36,15 @@ pub struct Keyed<K> {
     pub development: bool,
 }
 
+impl Keyed<ReleaseKey> {
+    /// Words of the ciphertext that a claim under this key delivers.
+    pub fn ciphertext_words(&self) -> usize {
+        let mut words = [0; 8];
+        words.copy_from_slice(&self.data.link[24..]);
+        usize::try_from(u64::from_be_bytes(words)).unwrap_or(usize::MAX)
+    }
+}
+
 type Cache<I, K> = Mutex<BTreeMap<I, Arc<Keyed<K>>>>;
 
 /// The right to prove, one at a time.
@@ -51,6 +60,8 @@ pub struct Prover {
     score: Cache<String, ScoreKey>,
     release: Cache<CapacityClass, ReleaseKey>,
     gate: Arc<Semaphore>,
+    /// Least words of a ciphertext: see [`Prover::open_padded`].
+    padded: usize,
 }
 
 impl std::fmt::Debug for Prover {
@@ -66,6 +77,13 @@ fn held<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Prover {
     /// Uses `dir` for the SRS and key caches; creates it.
     pub fn open(dir: &Path) -> Result<Arc<Self>> {
+        Self::open_padded(dir, 0)
+    }
+
+    /// As [`Prover::open`], with release keys that ask for ciphertexts of at least so many words: those
+    /// beyond the class are zero, as z and y settle. It lets a small model take the way of a large one;
+    /// every node of such a market must say the same, for the number is part of each key's identity.
+    pub fn open_padded(dir: &Path, words: usize) -> Result<Arc<Self>> {
         std::fs::create_dir_all(dir).with_context(|| format!("create the keys folder {}", dir.display()))?;
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
@@ -73,6 +91,7 @@ impl Prover {
             score: Mutex::default(),
             release: Mutex::default(),
             gate: Arc::new(Semaphore::new(1)),
+            padded: words,
         }))
     }
 
@@ -126,9 +145,11 @@ impl Prover {
         }
         let key = ReleaseKey::load_or_setup(&self.dir, class).context("load the release key")?;
         let cs = identity::code_hash(Role::Release, &SrsPoints::development())?;
-        let vk_id = key.vk_id(cs);
+        let words = class.message_words().max(self.padded);
         let mut link = [0u8; 32];
-        link[24..].copy_from_slice(&(class.message_words() as u64).to_be_bytes());
+        link[24..].copy_from_slice(&(words as u64).to_be_bytes());
+        // The key holds its whole set-up: its SRS identity is zero.
+        let vk_id = VkId::new(Role::Release, cs, [0; 32], &key.evm_key(), link);
         let info = format!("release, {} bytes of weights", class.bytes());
         let data = KeyData {
             role: Role::Release,

@@ -1,5 +1,8 @@
 //! The hunter: enters every bounty its model fits, proves what it scores, and claims.
 
+mod claim;
+mod large;
+
 use super::Tick;
 use super::preflight::{Preflight, preflight};
 use super::services::Services;
@@ -13,7 +16,7 @@ use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
 use crate::store::{MemoryStore, Scope, Store};
 use alloy::primitives::{Address, U256};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,12 +24,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{Bounty, Entry};
 use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
-use zkaggle_circuits::statements::release;
 use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::cid::cid_of_digest;
-use zkaggle_graph::field::{Fr, from_be_bytes};
-use zkaggle_graph::ids::{self, JubPoint, VkId};
+use zkaggle_graph::ids::{self, VkId};
 use zkaggle_graph::model::ModelFile;
 
 /// This node enters each bounty once.
@@ -73,6 +74,8 @@ pub struct Hunter {
     /// Bounties this model cannot enter and how many keys they accepted then: the reason is told once, and
     /// they are looked at again when another key is accepted.
     unfit: BTreeMap<u64, usize>,
+    /// Bounties whose large claim this process has let out.
+    released: BTreeSet<u64>,
     /// How often a bounty's shard could not be fetched.
     missed: Mutex<BTreeMap<(u64, usize), u32>>,
 }
@@ -89,6 +92,7 @@ impl Hunter {
             finished: BTreeSet::new(),
             over: BTreeMap::new(),
             unfit: BTreeMap::new(),
+            released: BTreeSet::new(),
             missed: Mutex::default(),
         }
     }
@@ -280,6 +284,7 @@ impl Hunter {
             // Of a lost bond every entry gets its share, whatever became of it.
             _ if settled && self.refundable(id) => self.transact("take the stake back", market.refund(id, SLOT)).await,
             EntryState::Ranked if phase == Phase::Claim => self.claim(id, &b, &entry).await,
+            EntryState::Claiming => Box::pin(self.attend(id)).await,
             // A bond may still be lost, or a stake be shared, until the end.
             _ if settled => Ok(Tick::Done),
             _ => Ok(Tick::Idle),
@@ -335,18 +340,20 @@ impl Hunter {
         }
     }
 
-    /// Claims the prize of this account's entry.
+    /// Claims the prize of this account's entry; whether the claim is large, and paid after inspection.
     ///
     /// # Errors
     /// Refused while there is nothing to claim, with the reason.
-    pub async fn claim_now(&self, id: u64) -> Result<()> {
+    pub async fn claim_now(&self, id: u64) -> Result<bool> {
         let (b, entry) = self.own(id, Phase::Claim).await?;
         let state = EntryState::read(entry.state)?;
         if state == EntryState::Ranked && self.claim(id, &b, &entry).await? == Tick::Worked {
-            return Ok(());
+            let (_, entry) = self.own(id, Phase::Claim).await?;
+            return Ok(EntryState::read(entry.state)? == EntryState::Claiming);
         }
         Err(Failure::refused(match state {
-            EntryState::Ranked => "the entry is ranked, but holds no prize that can be claimed now: its rank is a reserve, its round has not begun or lies too shallow".to_owned(),
+            EntryState::Ranked => "the entry is ranked, but holds no prize that can be claimed now: its rank is a reserve, its round has not begun or lies too shallow, or a large claim of it is void".to_owned(),
+            EntryState::Claiming => "the claim is listed and waits for its inspection: `zkaggle hunt answer` and `hunt settle` see it through".to_owned(),
             other => format!("the entry is {other:?}: there is nothing to claim"),
         }))
     }
@@ -584,96 +591,6 @@ impl Hunter {
         }
         Ok(Tick::Worked)
     }
-
-    // ------------------------------------------------------------------ claim
-
-    async fn claim(&self, id: u64, b: &Bounty, entry: &Entry) -> Result<Tick> {
-        let s = &self.services;
-        let me = s.market.chain().account();
-        let Some((start, end)) = s.market.round(id).await? else {
-            return Ok(Tick::Idle);
-        };
-        let now = s.market.chain().now().await?;
-        // Until the round's first block lies deep, another fork may rank us out of the prize, and a claim
-        // that was seen would have given the weights away for nothing.
-        if now < start || s.market.chain().deep().await?.timestamp < start {
-            return Ok(Tick::Idle);
-        }
-        let board = s.market.board(id).await?;
-        let pending = board
-            .iter()
-            .any(|r| r.prize != u8::MAX && r.state == EntryState::Ranked as u8);
-        if now >= end {
-            // Only a reserve gains from a lapse, and only a round that someone missed can lapse.
-            return if pending {
-                self.transact("end a round that was missed", s.market.lapse(id)).await
-            } else {
-                Ok(Tick::Idle)
-            };
-        }
-        let mine = board.iter().find(|r| r.hunter == me && r.slot == SLOT);
-        if mine.is_none_or(|r| r.prize == u8::MAX) {
-            return Ok(Tick::Idle);
-        }
-
-        let (model, blind) = self.committed(id)?;
-        let graph = &model.graph;
-        let score_key = s.prover.score_key(graph).await?;
-        ensure!(
-            entry.vkId.0 == score_key.vk_id.0,
-            "the entry was committed under key {}",
-            entry.vkId
-        );
-        let key = s.prover.release_key(graph.class()?).await?;
-        let ctx = s.entry(id, SLOT, score_key.vk_id).ctx();
-        let pk = JubPoint {
-            x: element(b.pkX)?,
-            y: element(b.pkY)?,
-        };
-        let (x, w, ciphertext) = release::seal(
-            graph,
-            &model.weights,
-            &blind,
-            ctx,
-            pk,
-            key.vk_id,
-            &mut rand::rngs::OsRng,
-        )
-        .context("seal the weights to the provider's key")?;
-        if word(&x.model) != entry.model {
-            bail!("model and seed do not open C as it stands on chain");
-        }
-        let bytes = release::ciphertext_bytes(&ciphertext);
-        let turn = s.prover.turn().await?;
-        let proof = s
-            .report
-            .step(
-                "seal the weights and prove the ciphertext",
-                Some(Duration::from_secs(3)),
-                async {
-                    let p = s.prover.prove_release(turn, key.clone(), x.clone(), w).await?;
-                    let cost = Cost::bytes(bytes.len());
-                    Ok((p, cost))
-                },
-            )
-            .await?;
-        s.report
-            .step("claim the prize", None, async {
-                let sent = s.market.claim(id, SLOT, &x, &bytes, &proof).await?;
-                Ok(((), Cost::gas(sent.gas).and_bytes(bytes.len() + proof.len())))
-            })
-            .await?;
-        // Written after the claim is on chain: before, the file would hold a ciphertext nobody paid for.
-        let statement = Statement::Release {
-            entry: s.entry(id, SLOT, score_key.vk_id).into(),
-            instance: x,
-            ciphertext: bytes,
-        };
-        let file = ProofFile::new(key.development, key.vk_id, statement, proof);
-        let path = s.proof_path(&format!("bounty-{id}"), &format!("release-{}.proof", s.report.who()));
-        s.write_proof(&path, &file)?;
-        Ok(Tick::Worked)
-    }
 }
 
 /// Name of an entry's record.
@@ -685,9 +602,4 @@ pub fn record_name(bounty: u64, slot: u8) -> String {
 fn reusable(path: &std::path::Path, statement: &Statement) -> Option<Vec<u8>> {
     let file = ProofFile::read(path).ok()?;
     (file.statement == *statement).then_some(file.proof)
-}
-
-fn element(v: U256) -> Result<Fr> {
-    from_be_bytes(&v.to_be_bytes())
-        .map_err(|e| Failure::refused(format!("the bounty's encryption key is malformed: {e}")))
 }

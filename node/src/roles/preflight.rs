@@ -10,8 +10,9 @@ use alloy::providers::Provider;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use zkaggle_bindings::IBountyMarket::Bounty;
+use zkaggle_circuits::statements::chunks;
 use zkaggle_config::units::{ByteSize, Seconds};
-use zkaggle_graph::graph::Graph;
+use zkaggle_graph::graph::{CapacityClass, Graph};
 
 /// CPU seconds of an accuracy proof of 2^15 rows: 9.9 as measured (docs/benchmarks.md), and as much
 /// again for a slower machine.
@@ -20,6 +21,14 @@ const CPU_SECONDS_AT_15: u64 = 20;
 const COMMIT_GAS: u64 = 150_000;
 const PROVE_GAS: u64 = 1_200_000;
 const CLAIM_GAS: u64 = 900_000;
+/// Gas of each byte that a claim or an answer carries (EIP-7623).
+const BYTE_GAS: u64 = 41;
+/// Chunks that a provider may ask for at a time; each is paid for before its bond is won.
+const ANSWERS: u64 = 3;
+/// Peak memory of a release proof: for any class, and for each word of it, a sixth more than measured for 4 Ki
+/// and 64 Ki (docs/benchmarks.md).
+const RELEASE_BYTES: u64 = 64 << 20;
+const RELEASE_BYTES_A_WORD: u64 = 430 << 10;
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -129,6 +138,15 @@ pub async fn preflight(
     let needed = ByteSize(cost.memory);
     let limit = max_memory.unwrap_or(ByteSize(u64::MAX));
     p.add("memory", needed <= limit, memory(needed, max_memory));
+    let class = match graph.class() {
+        Ok(class) => class,
+        Err(e) => {
+            p.add("claim", false, e.to_string());
+            return Ok(p);
+        }
+    };
+    let release = release_memory(class);
+    p.add("claim", release <= limit, claim(class, max_memory));
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let each = (CPU_SECONDS_AT_15 << cost.k.saturating_sub(15)).div_ceil(cores);
     let all = each.saturating_mul(shards.len() as u64);
@@ -143,7 +161,7 @@ pub async fn preflight(
             Seconds(window)
         ),
     );
-    if needed > limit {
+    if needed > limit || release > limit {
         return Ok(p);
     }
     let key = s.prover.score_key(graph).await?;
@@ -170,7 +188,7 @@ pub async fn preflight(
         .await
         .map_err(crate::chain::errors::unreachable_chain)
         .context("ask for the price of gas")?;
-    let gas = COMMIT_GAS + PROVE_GAS * shards.len() as u64 + CLAIM_GAS;
+    let gas = COMMIT_GAS + PROVE_GAS * shards.len() as u64 + claim_gas(class);
     let gas_wei = U256::from(gas) * U256::from(price);
     let stake = U256::from(b.stake);
     let balance = market.chain().balance().await?;
@@ -185,6 +203,30 @@ pub async fn preflight(
         ),
     );
     Ok(p)
+}
+
+/// What proving a claim of this class takes.
+fn release_memory(class: CapacityClass) -> ByteSize {
+    ByteSize(RELEASE_BYTES + RELEASE_BYTES_A_WORD * class.message_words() as u64)
+}
+
+/// In words, how a model of this class is claimed, what proving that takes and what it may take.
+fn claim(class: CapacityClass, limit: Option<ByteSize>) -> String {
+    let size = ByteSize(32 * class.message_words() as u64);
+    let way = match chunks::count(class.message_words()) {
+        0 => format!("its ciphertext of {size} goes into the claim"),
+        n => format!("its ciphertext of {size} is claimed in {n} chunks, which this node must serve until it is paid"),
+    };
+    format!("{way}; {}", memory(release_memory(class), limit))
+}
+
+/// Gas of a claim, and of what may have to be shown of it.
+fn claim_gas(class: CapacityClass) -> u64 {
+    let bytes = 32 * class.message_words() as u64;
+    match chunks::count(class.message_words()) {
+        0 => CLAIM_GAS + BYTE_GAS * bytes,
+        _ => CLAIM_GAS + ANSWERS * (100_000 + BYTE_GAS * 32 * chunks::CHUNK_WORDS as u64),
+    }
 }
 
 /// In words, what proving takes and what it may take.
@@ -213,6 +255,17 @@ mod tests {
         assert_eq!(code_of(&e), Code::Refused);
         assert_eq!(e.to_string(), "too small; too late");
         assert_eq!(p.text().lines().filter(|l| l.starts_with("NO")).count(), 2);
+    }
+
+    #[test]
+    fn a_claim_says_which_way_it_goes_and_what_it_takes() {
+        let said = CapacityClass::ALL.map(|c| claim(c, None));
+        assert!(said[0].contains("goes into the claim") && said[1].contains("goes into the claim"));
+        assert!(said[2].contains("in 12 chunks"), "{}", said[2]);
+        let gas = CapacityClass::ALL.map(claim_gas);
+        assert!(gas[0] < gas[1] && gas[1] < gas[2] && gas[2] < 20_000_000, "{gas:?}");
+        let taken = CapacityClass::ALL.map(release_memory);
+        assert!(taken[0] < taken[1] && taken[1] < taken[2]);
     }
 
     /// The defaults must let the model that ships with the program in.

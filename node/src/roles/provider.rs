@@ -1,7 +1,9 @@
 //! The provider: proves its data, posts, reveals, attests, and opens what it paid for.
 
+mod inspect;
 mod review;
 
+use self::inspect::Inspection;
 use super::Tick;
 use super::services::Services;
 use crate::bounty_file::{BountyFile, Mode};
@@ -13,11 +15,12 @@ use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, ShardFile, Statement};
 use crate::prover::{Prover, cid};
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{self, Bounty, Params};
 use zkaggle_circuits::backend::srs::SrsPoints;
@@ -64,10 +67,11 @@ pub struct Provider {
     id: Option<u64>,
     /// The market's history, once it was needed.
     view: Option<View>,
-    opened: BTreeSet<(alloy::primitives::Address, u8)>,
+    opened: BTreeSet<(Address, u8)>,
     /// Proposed keys that were looked at.
     considered: BTreeSet<(B256, B256)>,
     max_memory: Option<ByteSize>,
+    inspection: Inspection,
 }
 
 impl Provider {
@@ -81,6 +85,7 @@ impl Provider {
             opened: BTreeSet::new(),
             considered: BTreeSet::new(),
             max_memory: None,
+            inspection: Inspection::default(),
         }
     }
 
@@ -115,6 +120,7 @@ impl Provider {
             Phase::Commit if self.consider(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Reveal if self.reveal_open(&b).await? => self.reveal(id, &dataset).await,
             Phase::Attest => self.attest(id, &b, &dataset).await,
+            Phase::Claim | Phase::Closed if Box::pin(self.inspect(id, &dataset)).await? => Ok(Tick::Worked),
             Phase::Prove | Phase::Claim | Phase::Closed if self.open_claims(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Claim => self.close(id).await,
             _ if settled && s.withdraw_owed(&self.pots(id).await?).await? => Ok(Tick::Worked),
@@ -212,12 +218,10 @@ impl Provider {
         self.open_claims(id, &dataset).await?;
         let mut out = vec![];
         for claim in self.services.market.claims(id).await? {
-            let path = self.services.dir.opened().join(stem(id, &claim) + ".json");
-            if path.exists() {
-                let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-                out.push(serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?);
-            }
+            let stem = stem(id, claim.hunter, claim.slot);
+            out.extend(report_at(&self.services.dir.opened().join(stem + ".json"))?);
         }
+        out.extend(Box::pin(self.opened_listings(id, &dataset)).await?);
         Ok((id, out))
     }
 
@@ -515,7 +519,8 @@ impl Provider {
     /// Whether a claim is on chain that was not opened: it does not lie deep enough yet.
     async fn unopened(&self, id: u64) -> Result<bool> {
         let claims = self.services.market.claims(id).await?;
-        Ok(claims.iter().any(|c| !self.opened.contains(&(c.hunter, c.slot))))
+        let whole = claims.iter().any(|c| !self.opened.contains(&(c.hunter, c.slot)));
+        Ok(whole || self.unopened_listing(id).await?)
     }
 
     /// Opens every claim that lies deep and is not opened yet; whether there was one.
@@ -525,31 +530,38 @@ impl Provider {
         let deep = s.market.chain().deep().await?.number;
         for claim in s.market.claims(id).await?.into_iter().filter(|c| c.block <= deep) {
             let name = (claim.hunter, claim.slot);
-            let stem = stem(id, &claim);
+            let stem = stem(id, claim.hunter, claim.slot);
             if self.opened.contains(&name) || s.dir.opened().join(format!("{stem}.json")).exists() {
                 self.opened.insert(name);
                 continue;
             }
-            let report = s
-                .report
-                .step("decrypt the weights and evaluate them again", None, async {
-                    let r = self.open(id, dataset, &claim, &stem).await?;
-                    Ok((r, Cost::bytes(claim.ciphertext.len())))
-                })
-                .await?;
-            s.report
-                .note(format!(
-                    "the opened model scores {} of {}, proved were {}; results hashes {}",
-                    report.score_reopened,
-                    report.n,
-                    report.score_proved,
-                    if report.results_match { "match" } else { "DO NOT MATCH" }
-                ))
-                .await;
+            self.open_and_tell(id, dataset, &claim, &stem).await?;
             self.opened.insert(name);
             any = true;
         }
         Ok(any)
+    }
+
+    /// Opens a claim, leaves the model and the report on disk, and says what came out.
+    async fn open_and_tell(&self, id: u64, dataset: &Dataset, claim: &Claim, stem: &str) -> Result<()> {
+        let s = &self.services;
+        let report = s
+            .report
+            .step("decrypt the weights and evaluate them again", None, async {
+                let r = self.open(id, dataset, claim, stem).await?;
+                Ok((r, Cost::bytes(claim.ciphertext.len())))
+            })
+            .await?;
+        s.report
+            .note(format!(
+                "the opened model scores {} of {}, proved were {}; results hashes {}",
+                report.score_reopened,
+                report.n,
+                report.score_proved,
+                if report.results_match { "match" } else { "DO NOT MATCH" }
+            ))
+            .await;
+        Ok(())
     }
 
     async fn open(&self, id: u64, dataset: &Dataset, claim: &Claim, stem: &str) -> Result<Opened> {
@@ -623,7 +635,8 @@ impl Provider {
         let pending = board
             .iter()
             .any(|r| r.prize != u8::MAX && r.state == EntryState::Ranked as u8);
-        if now < start || (pending && now < end) {
+        let undecided = board.iter().any(|r| r.state == EntryState::Claiming as u8);
+        if now < start || undecided || (pending && now < end) {
             return Ok(Tick::Idle);
         }
         if pending {
@@ -644,8 +657,19 @@ impl Provider {
 }
 
 /// Name of what a claim was opened to, without its ending.
-fn stem(id: u64, claim: &Claim) -> String {
-    format!("bounty-{id}-{}-{}", claim.hunter, claim.slot)
+fn stem(id: u64, hunter: Address, slot: u8) -> String {
+    format!("bounty-{id}-{hunter}-{slot}")
+}
+
+/// A report on this disk, if there is one.
+fn report_at(path: &Path) -> Result<Option<Opened>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(Some(
+        serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?,
+    ))
 }
 
 /// Which shards share a CID proof.

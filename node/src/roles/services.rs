@@ -250,12 +250,26 @@ impl Services {
         )
         .await
         .with_context(|| format!("no peer delivered block {cid} within two minutes"))??;
-        zkaggle_graph::dataset::cid::verify(cid, &bytes)?;
+        self.keep_serving(cid, &bytes).await?;
+        Ok(bytes)
+    }
+
+    /// As [`Self::fetch`], with a time of the caller's.
+    pub async fn fetch_within(&self, cid: &Cid, patience: Duration) -> Result<Vec<u8>> {
+        let content = &self.peers.content;
+        let block = content.fetch_block(*cid, &BTreeSet::new(), patience).await?;
+        let bytes: Vec<u8> = block.into_bytes().into();
+        self.keep_serving(cid, &bytes).await?;
+        Ok(bytes)
+    }
+
+    async fn keep_serving(&self, cid: &Cid, bytes: &[u8]) -> Result<()> {
+        zkaggle_graph::dataset::cid::verify(cid, bytes)?;
         // Whoever has fetched a dataset serves it too; that nobody finds it here is no reason to fail.
         if let Err(e) = self.peers.content.provide(vec![*cid]).await {
             tracing::warn!(%cid, "served again, but not named in the DHT: {e}");
         }
-        Ok(bytes)
+        Ok(())
     }
 
     // ------------------------------------------------------------------ money
