@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Cases for circuits/graph/tests/conformance.rs from things this project did not write.
 
-    python onnx_cases.py FOLDER [--random 500] [--seed 1]
+    python onnx_cases.py FOLDER [--random 500] [--qdq 200] [--seed 1]
 
 node/    the single-operator cases of onnx.backend.test for every operator that is read; the first
          input is the sample, all others become constants of the file
 random/  graphs drawn at random from the supported operators, with what onnxruntime answers
-trees/   scikit-learn's linear models and trees on integer features (where skl2onnx is installed)
+qdq/     graphs that were quantised before, with the integers onnxruntime answers
+trees/   scikit-learn's linear models and trees on integer features (where skl2onnx is installed),
+         and LightGBM's (where lightgbm and onnxmltools are)
 
 Each folder holds NAME.onnx and cases.json.
 """
@@ -19,6 +21,8 @@ import warnings
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+import qdq_cases
 
 OPERATORS = """Gemm MatMul Add Sub Mul Div Neg Pow Sum Min Max Conv ConvTranspose Resize Upsample
 BatchNormalization Relu LeakyRelu Clip Sigmoid Tanh HardSigmoid HardSwish MaxPool AveragePool
@@ -266,9 +270,11 @@ def random_cases(root, count, seed):
         attempt += 1
         rng = np.random.default_rng([seed, attempt])
         g = Grower(rng)
+        # Bytes, as records have them; a power of two, so that no rounding is hidden here.
+        first = g.op("Mul", ["x", g.const(np.float32(1 / 128))])
         if rng.integers(3):
             shape = (int(rng.integers(1, 4)), int(rng.integers(3, 9)), int(rng.integers(3, 9)))
-            dims, x = list(shape), "x"
+            dims, x = list(shape), first
             for _ in range(int(rng.integers(1, 8))):
                 if np.prod(shape) < 1500:
                     x, shape = g.image_step(x, shape)
@@ -278,7 +284,7 @@ def random_cases(root, count, seed):
             x = g.op("Flatten", [x])
         else:
             n = int(rng.integers(2, 17))
-            dims, x = [n], "x"
+            dims, x = [n], first
         for _ in range(int(rng.integers(1, 6))):
             x, n = g.row_step(x, n)
         outputs = int(rng.integers(2, 6))
@@ -292,7 +298,7 @@ def random_cases(root, count, seed):
             helper.make_graph(g.nodes, f"g{attempt}", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch"] + dims)],
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", outputs])], g.inits),
             opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-        sample = rng.integers(0, 256, [3] + dims).astype(np.float32) / np.float32(128)
+        sample = rng.integers(0, 256, [8] + dims).astype(np.float32)
         try:
             options = ort.SessionOptions()
             options.log_severity_level = 3
@@ -357,15 +363,46 @@ def tree_cases(root, seed):
             answer = ort.InferenceSession(onx.SerializeToString()).run(None, {onx.graph.input[0].name: test})[0]
             out.add(f"{name}_{classes}", name, onx, test, np.asarray(answer).reshape(len(test), -1),
                     "values" if regression else "argmax", rtol=1e-4, atol=1e-3)
+    lightgbm_cases(out, seed)
     out.close()
+
+
+def lightgbm_cases(out, seed):
+    try:
+        import lightgbm
+        from onnxmltools import convert_lightgbm
+        from onnxmltools.convert.common.data_types import FloatTensorType
+    except (ImportError, OSError):
+        # OSError: the wheel is there, the OpenMP library it loads is not.
+        print("SKIPPED: lightgbm or onnxmltools is not installed, no cases of LightGBM")
+        return
+    import onnxruntime as ort
+    for classes in (2, 3, 5, 0):
+        rng = np.random.default_rng([seed, 9, classes])
+        x = rng.integers(0, 256, [400, 6]).astype(np.float32)
+        value = x[:, 0] + x[:, 1] * x[:, 2] / 100 + rng.normal(0, 20, 400)
+        options = {"n_estimators": 10, "num_leaves": 14, "random_state": 1, "verbose": -1, "n_jobs": 1}
+        for kind in ("gbdt", "dart") if classes else ("gbdt",):
+            m = (lightgbm.LGBMClassifier if classes else lightgbm.LGBMRegressor)(boosting_type=kind, **options)
+            m.fit(x, (value // (900 / classes)).astype(int).clip(0, classes - 1) if classes else value / 10)
+            more = {"zipmap": False} if classes else {}
+            onx = convert_lightgbm(m, initial_types=[("x", FloatTensorType([None, 6]))], target_opset=15, **more)
+            test = rng.integers(0, 256, [200, 6]).astype(np.float32)
+            answer = ort.InferenceSession(onx.SerializeToString()).run(None, {"x": test})[0]
+            out.add(f"lightgbm_{kind}_{classes}", "lightgbm", onx, test, np.asarray(answer).reshape(len(test), -1),
+                    "argmax" if classes else "values", rtol=1e-4, atol=1e-3)
 
 
 if __name__ == "__main__":
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("folder")
     a.add_argument("--random", type=int, default=500)
+    a.add_argument("--qdq", type=int, default=200)
     a.add_argument("--seed", type=int, default=1)
     args = a.parse_args()
     node_cases(args.folder)
     random_cases(args.folder, args.random, args.seed)
+    out = Folder(args.folder, "qdq")
+    qdq_cases.cases(out, args.qdq, args.seed)
+    out.close()
     tree_cases(args.folder, args.seed)

@@ -272,6 +272,11 @@ impl Builder {
         &self.nodes[node].kind
     }
 
+    /// What a node computes.
+    pub fn op(&self, node: usize) -> &Op {
+        &self.nodes[node].op
+    }
+
     /// The finished graph, for shards of at most `samples` records.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ fn mnist_loses_at_most_half_a_point() {
         records.push(*label);
     }
     let (train, test) = records.split_at(800 * 785);
-    for name in ["mnist-lenet5"] {
+    for name in ["mnist-circomlib", "mnist-lenet5"] {
         let image = Schema {
             shape: vec![1, 28, 28],
             feature_max: 255,

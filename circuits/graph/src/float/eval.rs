@@ -151,6 +151,58 @@ fn inside(window: &Window, axis: usize, k: usize, size: usize, outputs: usize) -
     low.min(high)..high
 }
 
+/// Taps from which a convolution gathers the inputs of each place: inner products are then long,
+/// where rows of a small image are short.
+const PATCH: usize = 64;
+/// Places whose inputs are held together, so that a row of weights is read once for all of them.
+const PLACES: usize = 8;
+
+fn by_patches(
+    x: &[f32],
+    shape: &[usize],
+    w: &Tensor,
+    bias: &[f32],
+    window: &Window,
+    groups: usize,
+    out_shape: &[usize],
+) -> Vec<f32> {
+    let (height, width, taps) = (shape[1], shape[2], w.row());
+    let (ow, places) = (out_shape[2], out_shape[1] * out_shape[2]);
+    let (per, [kh, kw]) = (w.shape[1], window.kernel);
+    let each = out_shape[0] / groups;
+    let mut out = vec![0f32; out_shape.iter().product()];
+    let mut patches = vec![0f32; PLACES * taps];
+    for g in 0..groups {
+        let input = &x[g * per * height * width..(g + 1) * per * height * width];
+        for first in (0..places).step_by(PLACES) {
+            let block = PLACES.min(places - first);
+            patches.fill(0.0);
+            for (at, patch) in (first..first + block).zip(patches.chunks_exact_mut(taps)) {
+                for ky in 0..kh {
+                    let Some(row) = window.source(0, at / ow, ky, height) else {
+                        continue;
+                    };
+                    for kx in 0..kw {
+                        if let Some(column) = window.source(1, at % ow, kx, width) {
+                            for c in 0..per {
+                                patch[(c * kh + ky) * kw + kx] = input[(c * height + row) * width + column];
+                            }
+                        }
+                    }
+                }
+            }
+            for o in g * each..(g + 1) * each {
+                let row = &w.data[o * taps..(o + 1) * taps];
+                let to = &mut out[o * places + first..][..block];
+                for (t, patch) in to.iter_mut().zip(patches.chunks_exact(taps)) {
+                    *t = dot(row, patch) + bias[o];
+                }
+            }
+        }
+    }
+    out
+}
+
 fn convolve(
     x: &[f32],
     shape: &[usize],
@@ -164,6 +216,9 @@ fn convolve(
     let (oh, ow) = (out_shape[1], out_shape[2]);
     let (per, [kh, kw]) = (w.shape[1], window.kernel);
     let each = out_shape[0] / groups;
+    if per * kh * kw >= PATCH {
+        return by_patches(x, shape, w, bias, window, groups, out_shape);
+    }
     let mut out = Vec::with_capacity(out_shape.iter().product());
     for (o, &b) in bias.iter().enumerate() {
         let mut plane = vec![b; oh * ow];

@@ -21,6 +21,7 @@
 //! | [`poly`] | `poly` | narrow → `x² + c·x + d` |
 //! | [`requant`] | `requant` | any → narrow: shift, round half up, clamp |
 //! | [`rescale`] | `rescale` | any → narrow: a float32 factor, exactly as onnxruntime rounds |
+//! | [`quantized`] | `qdq_add`, `qdq_average` | bytes → bytes: float32 in between, as onnxruntime has it |
 //! | [`table`] | `table` | narrow → narrow: a function by table |
 //! | [`pool`] | `max_pool`, `sum_pool` | windows |
 //! | [`moves`] | `reshape`, `transpose`, `concat`, `slice`, `pad`, `upsample`, `spread` | elements move |
@@ -38,6 +39,7 @@ pub mod moves;
 pub mod mul;
 pub mod poly;
 pub mod pool;
+pub mod quantized;
 pub mod requant;
 pub mod rescale;
 pub mod table;
@@ -54,6 +56,7 @@ pub use moves::{Concat, Pad, Reshape, Slice, Spread, Transpose, Upsample};
 pub use mul::Mul;
 pub use poly::Poly;
 pub use pool::{MaxPool, SumPool};
+pub use quantized::{QdqAdd, QdqAverage};
 pub use requant::Requant;
 pub use rescale::Rescale;
 pub use table::Table;
@@ -326,7 +329,7 @@ macro_rules! operators {
 
 operators!(
     Constant, Dense, Conv, Affine, Add, Sub, Mul, Poly, Requant, Rescale, Table, MaxPool, SumPool, Reshape, Transpose,
-    Concat, Slice, Pad, Upsample, Spread, Trees, Argmax, Value
+    Concat, Slice, Pad, Upsample, Spread, Trees, QdqAdd, QdqAverage, Argmax, Value
 );
 
 impl Op {
@@ -339,7 +342,7 @@ impl Op {
     pub(crate) fn arity(&self) -> std::ops::RangeInclusive<usize> {
         match self {
             Self::Input | Self::Constant(_) => 0..=0,
-            Self::Add(_) | Self::Sub(_) | Self::Mul(_) => 2..=2,
+            Self::Add(_) | Self::Sub(_) | Self::Mul(_) | Self::QdqAdd(_) => 2..=2,
             Self::Concat(_) => 1..=1024,
             _ => 1..=1,
         }
@@ -370,6 +373,8 @@ impl Op {
             "upsample" => Upsample::read(a)?.into(),
             "spread" => Spread::read(a)?.into(),
             "trees" => Trees::read(a)?.into(),
+            "qdq_add" => QdqAdd::read(a)?.into(),
+            "qdq_average" => QdqAverage::read(a)?.into(),
             "argmax" => Argmax::read(a)?.into(),
             "value" => Value::read(a)?.into(),
             other => return Err(format!("there is no operator {other:?} in this language")),

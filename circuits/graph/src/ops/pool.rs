@@ -22,7 +22,7 @@ pub struct SumPool {
 }
 
 /// Shape of the pooled tensor, when every window holds a place of the input.
-fn pooled(w: &Window, x: &Type) -> Result<Vec<usize>, String> {
+pub(crate) fn pooled(w: &Window, x: &Type) -> Result<Vec<usize>, String> {
     let [c, h, wide] = x.image()?;
     let [oh, ow] = w.output([h, wide])?;
     if (0..2).any(|a| w.before[a] >= w.span(a) || w.after[a] >= w.span(a)) {

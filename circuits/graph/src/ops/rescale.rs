@@ -43,6 +43,13 @@ impl Factor {
         exponent += even as i16;
         Some(Self { mantissa, exponent })
     }
+
+    /// The float32 itself.
+    pub fn value(&self) -> f32 {
+        // A float64 holds every factor, and a power of two of such an exponent.
+        let power = f64::from_bits(((1023 + i64::from(self.exponent)) as u64) << 52);
+        (f64::from(self.mantissa) * power) as f32
+    }
 }
 
 impl std::fmt::Display for Factor {
@@ -190,6 +197,7 @@ mod tests {
         fn every_float_is_a_factor_and_reads_back(bits in 1u32..0x7f80_0000) {
             let x = f32::from_bits(bits);
             let f = Factor::of(x).unwrap();
+            prop_assert_eq!(f.value(), x);
             prop_assert_eq!(f64::from(f.mantissa) * 2f64.powi(i32::from(f.exponent)), f64::from(x));
             prop_assert_eq!(f.to_string().parse::<Factor>(), Ok(f));
         }

@@ -1,8 +1,8 @@
 //! Products, averages, padding and concatenation: what mixes scales.
 
-use super::QuantizeError;
 use super::canonical::{AFFINE_BITS, AFFINE_SHIFT, Narrowing, ceil_log2};
 use super::lower::{Lowering, Rep};
+use super::{QuantizeError, bound};
 use crate::float::{Node, Op as Float, Window};
 use crate::ops::{Affine, Concat, Mul, Pad, Requant, SumPool};
 use crate::weights::Block;
@@ -82,6 +82,11 @@ impl Lowering<'_> {
         };
         let sums = self.narrowed_node(node, at)?;
         let at = self.emit(node, Affine { factors }, &[sums.0], Some(block))?;
+        // Each factor is half a unit off at most.
+        let far: Vec<f64> = (0..node.shape[0])
+            .map(|c| 0.5 * (bound::largest(self.reach[sums.0][c]) + self.errors[sums.0][c]))
+            .collect();
+        self.lose(at, |c| far[c]);
         let (shift, bits, min, max) = (8, 24, -32767, 32767);
         let bits = bits.min(20);
         let at = self.emit(node, Requant { shift, bits, min, max }, &[at], None)?;
@@ -152,6 +157,32 @@ impl Lowering<'_> {
         Ok(self.moved(node, at, scale))
     }
 
+    /// Brings tensors to as many bits as the coarsest has, at least eight.
+    ///
+    /// One row of int8 weights reads them all: beside eight bits, the weights of twelve would be
+    /// sixteenths, and most of them round to nothing.
+    fn level(&mut self, node: &Node, x: &mut [Rep]) -> Result<(), QuantizeError> {
+        let bits = |l: &Self, r: &Rep| ceil_log2(l.graph.kind(r.node).largest().unsigned_abs() + 1);
+        let level = x.iter().map(|r| bits(self, r)).min().unwrap_or(8).max(8);
+        for r in x {
+            let over = bits(self, r).saturating_sub(level);
+            if over == 0 {
+                continue;
+            }
+            // A narrow tensor has at most 16 bits, so all of these fit.
+            let (shift, max) = (over as u8, ((1u32 << level) - 1) as i16);
+            let op = Requant {
+                shift,
+                bits: (level + 2) as u8,
+                min: -max,
+                max,
+            };
+            r.node = self.emit(node, op, &[r.node], None)?;
+            r.scale.iter_mut().for_each(|s| *s *= f64::from(1u32 << shift));
+        }
+        Ok(())
+    }
+
     pub(super) fn concat(&mut self, node: &Node, i: usize, axis: usize) -> Result<Rep, QuantizeError> {
         let network = self.network;
         let mut x = vec![];
@@ -160,6 +191,7 @@ impl Lowering<'_> {
         }
         let free = axis == 0 && !self.uniform[i + 1];
         if free {
+            self.level(node, &mut x)?;
             let nodes: Vec<usize> = x.iter().map(|r| r.node).collect();
             let at = self.emit(node, Concat { axis }, &nodes, None)?;
             let scale = x

@@ -81,6 +81,71 @@ pub const AFFINE_SHIFT: u8 = 14;
 /// Bits of the table behind an `affine`.
 pub const AFFINE_BITS: u8 = 18;
 
+/// Shift behind the `affine` that brings sixteen bits to the unit of a function's index: factors are
+/// fractions of 2^11, so that one up to sixteen units wide still has its factor.
+///
+/// int8 weights on inputs of a large scale (squares, say) give coarse accumulators; cutting their
+/// scale off at two units cut the weights off instead.
+pub const INDEX_SHIFT: u8 = 11;
+/// Bits of the table behind it: `32767² >> 11` needs twenty.
+pub const INDEX_BITS: u8 = 20;
+/// Powers of two between which the scale in front of an index lies, in its unit.
+const INDEX_SCALES: (i32, i32) = (-6, 4);
+
+/// Scales a narrowed tensor may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scales {
+    pub low: f64,
+    pub high: f64,
+    /// A scale is a multiple of it, so that the factor behind it is an integer and loses nothing; 0
+    /// where any will do.
+    step: f64,
+}
+
+impl Scales {
+    /// Whatever reads the tensor takes any scale.
+    pub const ANY: Self = Self {
+        low: 0.0,
+        high: f64::INFINITY,
+        step: 0.0,
+    };
+
+    /// In front of an index of so many fraction bits.
+    pub fn index(fraction: u8) -> Self {
+        let power = |p: i32| 2f64.powi(p - i32::from(fraction));
+        Self {
+            low: power(INDEX_SCALES.0),
+            high: power(INDEX_SCALES.1),
+            step: power(-i32::from(INDEX_SHIFT)),
+        }
+    }
+
+    /// In front of an answer of so many fraction bits.
+    pub fn value(fraction: u8) -> Self {
+        let step = 2f64.powi(-i32::from(fraction));
+        Self {
+            low: step,
+            high: 2f64.powi(-2),
+            step,
+        }
+    }
+
+    /// The nearest scale from `s` up that is a multiple of the step.
+    pub fn snap(&self, s: f64) -> f64 {
+        if self.step > 0.0 {
+            // A multiple stays itself.
+            (s / self.step - 1e-6).ceil() * self.step
+        } else {
+            s
+        }
+    }
+
+    /// The nearest scale that is allowed.
+    pub fn hold(&self, s: f64) -> f64 {
+        self.snap(s.clamp(self.low, self.high))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

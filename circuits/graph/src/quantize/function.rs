@@ -1,11 +1,11 @@
 //! Activations: ReLU as a clamp, the others at a unit of their own.
 
-use super::QuantizeError;
-use super::canonical::{AFFINE_BITS, AFFINE_SHIFT, Narrowing, ceil_log2};
+use super::canonical::{INDEX_BITS, INDEX_SHIFT, Narrowing, ceil_log2};
 use super::lower::{Lowering, Rep};
+use super::{QuantizeError, bound};
 use crate::float::{Activation, Node, Op as Float};
 use crate::ops::table::{Function, PARAMETER_BITS};
-use crate::ops::{Affine, Poly, Requant, Table};
+use crate::ops::{Affine, Op, Poly, Requant, Table};
 use crate::weights::Block;
 
 impl Lowering<'_> {
@@ -49,14 +49,18 @@ impl Lowering<'_> {
                 let fraction = index_fraction(a);
                 let fixed = 2f64.powi(-i32::from(fraction));
                 let mut to = index(a, fraction).map_err(|e| self.fail(node, e))?;
-                to.shift = self.affine_shift(std::slice::from_ref(&x), 32767.0);
+                // Fewer bits are coarser, so their factors are larger.
+                to.shift = INDEX_SHIFT.min(self.affine_shift(std::slice::from_ref(&x), 32767.0));
                 let factors = if x.scale.len() == 1 { 1 } else { node.shape[0] };
                 let unit = Node {
                     op: Float::Activation(a),
                     ..network.nodes()[i].clone()
                 };
                 let at = if factors == 1 {
-                    let w = (x.scale[0] * f64::from(1u32 << to.shift) / fixed).round();
+                    let real = x.scale[0] * f64::from(1u32 << to.shift) / fixed;
+                    let w = real.round();
+                    // As in `combine`.
+                    let w = if w == 32768.0 { 32767.0 } else { w };
                     if w > 32767.0 {
                         return Err(self.fail(node, "its input is too coarse for a table"));
                     }
@@ -64,12 +68,20 @@ impl Lowering<'_> {
                         w: vec![w as i16],
                         b: vec![0],
                     };
-                    self.emit(node, Affine { factors: 1 }, &[x.node], Some(block))?
+                    let at = self.emit(node, Affine { factors: 1 }, &[x.node], Some(block))?;
+                    self.rounded(at, &x, |_| (w, real));
+                    at
                 } else {
                     let n = node.shape[0];
                     self.combine(&unit, &[x], &[vec![1.0; n]], &vec![0.0; n], &[fixed], to.shift)?
                 };
-                let at = self.narrow(node, at, to)?;
+                let wide = at;
+                let at = self.narrow(node, wide, to)?;
+                if let (Activation::Clip { .. }, Op::Requant(r)) = (a, self.graph.op(at).clone()) {
+                    // The clamp is the clip itself; its ends are rounded.
+                    let of = |(&e, &reach): (&f64, &(i64, i64))| bound::requant(&r, (e, reach), true) + 0.5;
+                    self.errors[at] = self.errors[wide].iter().zip(&self.reach[wide]).map(of).collect();
+                }
                 self.function(node, at, a, fraction)
             }
         }
@@ -176,8 +188,8 @@ fn index(a: Activation, fraction: u8) -> Result<Narrowing, String> {
         }
     }
     Ok(Narrowing {
-        shift: AFFINE_SHIFT,
-        bits: AFFINE_BITS,
+        shift: INDEX_SHIFT,
+        bits: INDEX_BITS,
         min,
         max,
     })

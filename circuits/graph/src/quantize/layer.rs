@@ -1,10 +1,10 @@
 //! Layers and sums: accumulators and the narrowing behind them.
 
 use super::QuantizeError;
-use super::canonical::{AFFINE_BITS, AFFINE_SHIFT, Narrowing, ceil_log2};
+use super::canonical::{AFFINE_BITS, AFFINE_SHIFT, Narrowing, Scales, ceil_log2};
 use super::function::index_fraction;
 use super::linear::{Linear, Target};
-use super::lower::{Lowering, Rep};
+use super::lower::{Lowering, Rep, VALUE_FRACTION};
 use crate::float::{Activation, Ending, Node, Op as Float, ValueId, Window};
 use crate::graph::ARGMAX_BITS;
 use crate::ops::{Add, Affine, Conv, Dense, Sub};
@@ -21,7 +21,7 @@ impl Lowering<'_> {
         let last = network.output() == ValueId::node(i) && self.readers[i + 1] == 1;
         let linear = matches!(node.op, Float::Dense { .. } | Float::Conv { .. });
         if last && linear && network.ending() != Ending::Values {
-            let rep = self.weighted(node, i, None, (0.0, f64::INFINITY))?;
+            let rep = self.weighted(node, i, None, Scales::ANY)?;
             self.reps[i + 1] = Some(rep);
             return Ok(());
         }
@@ -38,17 +38,13 @@ impl Lowering<'_> {
         let max = node.inputs.iter().map(|&v| max(self, v)).max().unwrap_or(255);
         let taps = inputs[0];
         let (shown, to, limits) = match next {
-            Some((a, Activation::Relu)) => (a, Narrowing::relu(taps, max), (0.0, f64::INFINITY)),
-            Some((_, Activation::LeakyRelu { .. })) => (i, Narrowing::signed(taps, max), (0.0, f64::INFINITY)),
-            Some((_, a)) => {
-                let fraction = i32::from(index_fraction(a));
-                let limits = (2f64.powi(-6 - fraction), 2f64.powi(1 - fraction));
-                (i, Narrowing::fine(taps, max), limits)
-            }
+            Some((a, Activation::Relu)) => (a, Narrowing::relu(taps, max), Scales::ANY),
+            Some((_, Activation::LeakyRelu { .. })) => (i, Narrowing::signed(taps, max), Scales::ANY),
+            Some((_, a)) => (i, Narrowing::fine(taps, max), Scales::index(index_fraction(a))),
             None if last && network.ending() == Ending::Values => {
-                (i, Narrowing::fine(taps, max), (2f64.powi(-20), 2f64.powi(-2)))
+                (i, Narrowing::fine(taps, max), Scales::value(VALUE_FRACTION))
             }
-            None => (i, Narrowing::signed(taps, max), (0.0, f64::INFINITY)),
+            None => (i, Narrowing::signed(taps, max), Scales::ANY),
         };
         let rep = if linear {
             self.weighted(node, shown, Some(to), limits)?
@@ -70,7 +66,7 @@ impl Lowering<'_> {
         node: &Node,
         shown: usize,
         to: Option<Narrowing>,
-        limits: (f64, f64),
+        limits: Scales,
     ) -> Result<Rep, QuantizeError> {
         let (w, b, groups, window) = match &node.op {
             Float::Conv {
@@ -95,6 +91,15 @@ impl Lowering<'_> {
             }
             None => self.reach[x.node][t / reach_inner],
         });
+        let errors: Vec<f64> = (0..all)
+            .map(|t| {
+                self.errors[x.node][if window.is_some() {
+                    t / per_channel
+                } else {
+                    t / reach_inner
+                }]
+            })
+            .collect();
         let scale = (0..all).map(|t| match window {
             Some(_) if x.scale.len() > 1 => x.scale[t / per_channel],
             _ => x.at(if window.is_some() { 0 } else { t }),
@@ -119,6 +124,8 @@ impl Lowering<'_> {
             },
         };
         let (scales, block) = linear.choose(target, to.is_none() || self.uniform[shown + 1], self.method)?;
+        let unit = to.map_or(1.0, |to| f64::from(1u32 << to.shift));
+        let lost = linear.lost(&scales.iter().map(|s| s / unit).collect::<Vec<_>>(), &block, &errors);
         let outputs = b.data.len();
         let at = match window {
             Some(window) => {
@@ -132,6 +139,7 @@ impl Lowering<'_> {
             }
             None => self.emit(node, Dense { outputs, bits: 8 }, &[x.node], Some(block))?,
         };
+        self.lose(at, |o| lost[o]);
         let at = match to {
             Some(to) => self.narrow(node, at, to)?,
             None => at,
@@ -214,7 +222,7 @@ impl Lowering<'_> {
         node: &Node,
         shown: usize,
         to: Narrowing,
-        limits: (f64, f64),
+        limits: Scales,
     ) -> Result<Rep, QuantizeError> {
         let channels = node.shape[0];
         let uniform = self.uniform[shown + 1];
@@ -272,7 +280,7 @@ impl Lowering<'_> {
         let scales: Vec<f64> = tops
             .iter()
             .zip(&floors)
-            .map(|(t, f)| (t / to.levels()).clamp(limits.0.max(1e-30), limits.1).max(*f))
+            .map(|(t, f)| limits.snap(limits.hold((t / to.levels()).max(1e-30)).max(*f)))
             .collect();
         let at = self.combine(node, &x, &a, &b, &scales, to.shift)?;
         let at = self.narrow(node, at, to)?;
@@ -311,7 +319,7 @@ impl Lowering<'_> {
                 }
             };
             let unit = f64::from(1u32 << shift);
-            // A ratio of two is 2^15, one more than sixteen bits hold: it loses 1/32768.
+            // The largest ratio is 2^15, one more than sixteen bits hold: it loses 1/32768.
             let edge = |w: f64| if w == 32768.0 { 32767.0 } else { w };
             let w: Vec<f64> = (0..factors)
                 .map(|f| edge((a[f] * of(f) * unit / scale(f)).round()))
@@ -334,7 +342,9 @@ impl Lowering<'_> {
                 w: w.iter().map(|&w| w as i16).collect(),
                 b: (0..factors).map(b).collect(),
             };
-            nodes.push(self.emit(node, Affine { factors }, &[x.node], Some(block))?);
+            let at = self.emit(node, Affine { factors }, &[x.node], Some(block))?;
+            self.rounded(at, x, |f| (w[f], a[f] * of(f) * unit / scale(f)));
+            nodes.push(at);
         }
         match (nodes[..].as_ref(), &node.op) {
             (&[one], _) => Ok(one),

@@ -4,7 +4,8 @@
 //! `b_int = round(b/a_o)`; after a shift the output stands for `s_o = a_o·2^shift`. Scales are free
 //! real numbers: they live in the rounding, and in the weights of whatever reads the channel.
 
-use super::canonical::Narrowing;
+use super::bound::largest;
+use super::canonical::{Narrowing, Scales};
 use super::{Method, QuantizeError};
 use crate::ops::requant::split;
 use crate::ops::{Interval, dot, step, times};
@@ -25,7 +26,7 @@ const CUTS: i32 = 40;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
     /// To a narrow tensor; scales stay within the limits.
-    Narrow { to: Narrowing, limits: (f64, f64) },
+    Narrow { to: Narrowing, limits: Scales },
     /// Class scores: all of one scale, differing by less than `2^bits`.
     Scores { bits: u8 },
 }
@@ -94,6 +95,22 @@ impl Linear<'_> {
         Rounded { w, b, low, high }
     }
 
+    /// What rounding loses in each channel at these accumulator scales (one, or one a channel): of
+    /// every weight on the largest input it can meet, and of the bias. `errors` are the inputs'.
+    pub fn lost(&self, scales: &[f64], block: &Block, errors: &[f64]) -> Vec<f64> {
+        let channel = |o: usize| {
+            let a = scales[if scales.len() == 1 { 0 } else { o }];
+            let first = self.group(o) * self.taps;
+            let rounded = &block.w[o * self.taps..][..self.taps];
+            let each = self.row(o).zip(rounded).enumerate().map(|(t, (w, &r))| {
+                let far = largest(self.reach[first + t]) + errors[first + t];
+                (w / a - f64::from(r)).abs() * far
+            });
+            each.sum::<f64>() + (f64::from(self.b[o]) / a - f64::from(block.b[o])).abs()
+        };
+        (0..self.outputs()).map(channel).collect()
+    }
+
     /// Squared error of channel `o`.
     fn error(&self, o: usize, r: &Rounded, target: Target, a: f64) -> f64 {
         let (all, step) = (self.groups * self.taps, step(127, self.input_max));
@@ -145,7 +162,7 @@ impl Linear<'_> {
             let at = ((seen.len() as f64 * share).ceil() as usize).clamp(1, seen.len().max(1)) - 1;
             f64::from(seen.get(at).copied().unwrap_or(0.0)) / to.levels() / unit
         };
-        let limited = |a: f64| a.clamp(limits.0 / unit, limits.1 / unit);
+        let limited = |a: f64| limits.hold(a * unit) / unit;
         match method {
             Method::MinMax => vec![limited(top(1.0).max(floor))],
             Method::Percentile(share) => vec![limited(top(share).max(floor))],
@@ -194,6 +211,10 @@ impl Linear<'_> {
             }
             // Never less than 1 %, so that the loop ends: a few hundred such steps round 127 to zero.
             a *= over.max(1.01);
+            if let Target::Narrow { to, limits } = target {
+                let unit = f64::from(1u32 << to.shift);
+                a = limits.snap(a * unit) / unit;
+            }
         }
     }
 

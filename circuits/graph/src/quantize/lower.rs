@@ -5,8 +5,8 @@
 //! weights, never the graph.
 
 use super::canonical::{Narrowing, ceil_log2};
-use super::qdq::Exact;
-use super::{Method, QuantizeError};
+use super::qdq::{Bytes, Exact};
+use super::{Method, QuantizeError, bound};
 use crate::float::{Activation, Ending, Network, Node, Op as Float, ValueId};
 use crate::graph::{ARGMAX_BITS, Builder, Graph, Schema};
 use crate::ops::{
@@ -55,6 +55,8 @@ pub(super) struct Lowering<'a> {
     /// Per node, per calibration sample. Emptied where nothing reads them any more.
     pub values: Vec<Vec<Values>>,
     pub reach: Vec<Vec<Interval>>,
+    /// Per node and channel: how far an integer can be from the real number ([`bound`]).
+    pub errors: Vec<Vec<f64>>,
     /// Per calibration sample, per float value.
     pub floats: Vec<Vec<Vec<f32>>>,
     pub reps: Vec<Option<Rep>>,
@@ -68,6 +70,7 @@ pub(super) struct Lowered {
     pub graph: Graph,
     pub weights: Weights,
     pub reps: Vec<Option<Rep>>,
+    pub errors: Vec<Vec<f64>>,
 }
 
 /// Lowers `network` for records of `schema`, calibrated on `samples`.
@@ -88,6 +91,7 @@ pub(super) fn lower(
         method,
         values: vec![calibration.iter().map(input).collect()],
         reach: vec![vec![(0, i64::from(schema.feature_max)); graph.kind(0).channels()]],
+        errors: vec![vec![0.0; graph.kind(0).channels()]],
         graph,
         blocks: vec![],
         floats,
@@ -178,6 +182,12 @@ impl Lowering<'_> {
                 ),
             )
         })?;
+        let from = bound::Inputs {
+            errors: inputs.iter().map(|&i| self.errors[i].as_slice()).collect(),
+            reach: inputs.iter().map(|&i| self.reach[i].as_slice()).collect(),
+            kinds: &kinds,
+        };
+        let errors = bound::propagate(&op, rule, &from, block.as_ref(), out);
         let samples = self.values[0].len();
         let values: Result<Vec<Values>, _> = (0..samples)
             .into_par_iter()
@@ -189,8 +199,40 @@ impl Lowering<'_> {
         let values = values.map_err(|e| self.fail(at, format!("{} is beyond {} bits", e.value, e.bits)))?;
         self.values.push(values);
         self.reach.push(reach);
+        self.errors.push(errors);
         self.blocks.extend(block);
         Ok(node)
+    }
+
+    /// Adds to the errors of a node what its weights lose by rounding.
+    pub(super) fn lose(&mut self, node: usize, loss: impl Fn(usize) -> f64) {
+        let each = self.errors[node].iter_mut().enumerate();
+        each.for_each(|(c, e)| {
+            let sum = *e + loss(c);
+            *e = if sum.is_nan() { f64::INFINITY } else { sum };
+        });
+    }
+
+    /// Adds what an `affine` on `x` loses: its integer factors, and the real ones.
+    pub(super) fn rounded(&mut self, node: usize, x: &Rep, factor: impl Fn(usize) -> (f64, f64)) {
+        let Op::Affine(Affine { factors }) = *self.graph.op(node) else {
+            return;
+        };
+        let channels = self.errors[node].len();
+        let per = (factors / channels).max(1);
+        let loss: Vec<f64> = (0..channels)
+            .map(|c| {
+                let far = bound::largest(self.reach[x.node][c]) + self.errors[x.node][c];
+                let first = if factors == 1 { 0 } else { c * per };
+                let off = |f: usize| {
+                    let (w, real) = factor(f);
+                    (w - real).abs()
+                };
+                // Half a unit of the offset.
+                (first..first + per).map(off).fold(0.0, f64::max) * far + 0.5
+            })
+            .collect();
+        self.lose(node, |c| loss[c]);
     }
 
     /// The value in integers.
@@ -206,6 +248,8 @@ impl Lowering<'_> {
         if self.graph.kind(rep.node).shape != rep.shape {
             let shape = rep.shape.clone();
             rep.node = self.emit(at, Reshape { shape }, &[rep.node], None)?;
+            // The next reader takes the same node.
+            self.reps[v.index()] = Some(rep.clone());
         }
         Ok(rep)
     }
@@ -236,6 +280,9 @@ impl Lowering<'_> {
         let quantised = node.inputs.iter().any(|v| self.exact[v.index()].is_some());
         if quantised {
             self.exact[i + 1] = self.kept(node)?;
+            if self.exact[i + 1].as_ref().is_some_and(Exact::waits) {
+                return Ok(());
+            }
             if matches!(node.op, Float::Activation(_)) {
                 self.reps[i + 1] = Some(self.rep(node, node.inputs[0])?);
                 return Ok(());
@@ -326,9 +373,15 @@ impl Lowering<'_> {
             }
             Float::Dequantize(q) => {
                 let from = node.inputs[0].index();
-                let same = |e: &Exact| matches!(e, Exact::Integers { scale, zero } if q.scale == [*scale] && q.zero == [*zero]);
-                if !self.exact[from].as_ref().is_some_and(same) {
+                let bytes = Bytes::of(q).map_err(|e| self.fail(node, e))?;
+                if !matches!(self.exact[from], Some(Exact::Integers(b)) if b == bytes) {
                     return Err(self.fail(node, "it does not undo the Quantize in front of it"));
+                }
+                if q.low < 0 && (self.readers[from] > 1 || self.readers[i + 1] > 1) {
+                    return Err(self.fail(
+                        node,
+                        "onnxruntime on x86-64 computes on signed bytes that several nodes read in floats; quantise activations to uint8",
+                    ));
                 }
                 self.exact[i + 1] = self.exact[from].clone();
                 self.rep(node, node.inputs[0])?
@@ -392,6 +445,15 @@ impl Lowering<'_> {
         };
         let node = &network.nodes()[last];
         let rep = self.rep(node, network.output())?;
+        if let Some(Exact::Sums { scales, relu }) = &self.exact[network.output().index()] {
+            let uneven = network.ending() == Ending::Classes && scales.iter().any(|s| *s != scales[0]);
+            if *relu || uneven {
+                return Err(self.fail(
+                    node,
+                    "the scores have a scale each; end the quantised graph with a QuantizeLinear of one scale",
+                ));
+            }
+        }
         match network.ending() {
             Ending::Classes => {
                 self.emit(
@@ -432,6 +494,7 @@ impl Lowering<'_> {
             graph,
             weights,
             reps: self.reps,
+            errors: self.errors,
         })
     }
 
@@ -454,6 +517,7 @@ impl Lowering<'_> {
             b: vec![0; factors],
         };
         let at = self.emit(node, Affine { factors }, &[x.node], Some(block))?;
+        self.rounded(at, &x, |f| (w[f], x.scale[f] * unit));
         let fraction = VALUE_FRACTION;
         self.emit(node, Value { fraction }, &[at], None)?;
         Ok(())

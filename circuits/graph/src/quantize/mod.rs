@@ -20,11 +20,13 @@
 //! | [`function`] | activations |
 //! | [`branch`] | products, averages, padding, concatenation |
 //! | [`linear`] | the scale search of one layer |
+//! | [`bound`] | how far integers can be from the floats |
 //! | [`trees`] | ensembles |
 //! | [`qdq`] | graphs that were quantised before |
 //! | [`report`] | how well the integers follow the floats |
 //! | [`plot`] | the same as SVG |
 
+mod bound;
 mod branch;
 pub mod canonical;
 mod function;
@@ -127,9 +129,10 @@ pub struct Quantized {
     links: Links,
 }
 
-/// Per float value: node, and scale per index of the first axis.
+/// Per float value: node, scale per index of the first axis, and the largest error it can have, in
+/// the value's own unit.
 #[derive(Clone)]
-pub(crate) struct Links(Vec<Option<lower::Rep>>);
+pub(crate) struct Links(Vec<Option<(lower::Rep, f64)>>);
 
 impl std::fmt::Debug for Links {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -179,7 +182,15 @@ pub fn quantize(
         .collect();
     let floats = floats(network, &chosen, step)?;
     let lowered = lower::lower(network, schema, samples, &chosen, floats, method)?;
-    let links = Links(lowered.reps);
+    let error = |rep: lower::Rep| {
+        let errors = &lowered.errors[rep.node];
+        // A flattened value has scales per element, errors per channel of its node.
+        let each = rep.scale.len().max(errors.len());
+        let at = |v: &[f64], i: usize| v[i * v.len() / each];
+        let largest = (0..each).fold(0.0, |m: f64, i| m.max(at(&rep.scale, i) * at(errors, i)));
+        (rep, largest)
+    };
+    let links = Links(lowered.reps.into_iter().map(|r| r.map(error)).collect());
     reach::prove(&lowered.graph, &lowered.weights)?;
     let report = report::measure(network, &lowered.graph, &lowered.weights, &links, records)?;
     Ok(Quantized {

@@ -2,32 +2,86 @@
 //!
 //! A tensor between Quantize and Dequantize holds `q − zero`, so padding is 0 and the zero point of
 //! the input never enters a product. An accumulator times `s_x·s_w/s_y` goes through `rescale`, which
-//! rounds as onnxruntime's fused kernels do, to the last bit. What those kernels compute in floats
-//! (a sum or an average of two scales) has no exact form and is refused.
+//! rounds as onnxruntime's fused kernels do, to the last bit. A sum and an average are computed in
+//! float32 there: `qdq_add` and `qdq_average` are those very operations. What onnxruntime leaves in
+//! floats, in an order of its own, has no exact form and is refused.
 
 use super::QuantizeError;
 use super::lower::{Lowering, Rep};
-use crate::float::{Activation, Node, Op as Float, Quantization, QuantizedWeights, ValueId};
+use crate::float::{Activation, Node, Op as Float, Quantization, QuantizedWeights, ValueId, Window};
 use crate::ops::rescale::Factor;
-use crate::ops::{Conv, Dense, Rescale};
+use crate::ops::{Conv, Dense, QdqAdd, QdqAverage, Rescale, SumPool};
 use crate::weights::Block;
 
 /// How a float value stands in a quantised graph.
 #[derive(Clone, Debug)]
 pub(super) enum Exact {
     /// Integers less their zero point.
-    Integers { scale: f32, zero: i32 },
+    Integers(Bytes),
     /// Accumulators of a layer: scale of each output channel.
     Sums { scales: Vec<f32>, relu: bool },
+    /// Sum of two values, to be quantised.
+    Added { x: [(ValueId, Bytes); 2], relu: bool },
+    /// Means of windows, to be quantised.
+    Averaged {
+        x: (ValueId, Bytes),
+        window: Window,
+        include_padding: bool,
+        /// A global pool, which adds integers.
+        global: bool,
+        relu: bool,
+    },
     /// The sample times a number, to be quantised.
     Scaled { factor: f32 },
 }
 
-/// The one scale and zero point of an activation.
-fn single(q: &Quantization) -> Result<(f32, i32), String> {
-    match (&q.scale[..], &q.zero[..]) {
-        (&[s], &[z]) => Ok((s, z)),
-        _ => Err("activations need one scale for the tensor".into()),
+impl Exact {
+    /// Whether floats wait for the Quantize behind them: no integer stands for them yet.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Scaled { .. } | Self::Added { .. } | Self::Averaged { .. })
+    }
+
+    /// Whether a ReLU is still to be applied.
+    pub fn relu(&self) -> bool {
+        match self {
+            Self::Sums { relu, .. } | Self::Added { relu, .. } | Self::Averaged { relu, .. } => *relu,
+            Self::Integers(_) | Self::Scaled { .. } => false,
+        }
+    }
+}
+
+/// Scale, zero point and smallest integer of a quantised activation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bytes {
+    scale: f32,
+    zero: i32,
+    low: i32,
+}
+
+impl Bytes {
+    /// The one scale and zero point of an activation.
+    pub fn of(q: &Quantization) -> Result<Self, String> {
+        if q.high - q.low != 255 {
+            return Err("onnxruntime computes on 16-bit activations in floats; quantise them to 8 bits".into());
+        }
+        match (&q.scale[..], &q.zero[..]) {
+            (&[scale], &[zero]) => Ok(Self {
+                scale,
+                zero,
+                low: q.low,
+            }),
+            _ => Err("activations need one scale for the tensor".into()),
+        }
+    }
+
+    fn factor(&self) -> Result<Factor, String> {
+        Factor::of(self.scale).ok_or_else(|| "a scale underflows".into())
+    }
+
+    /// Zero point of the same integers as unsigned bytes.
+    fn unsigned(&self) -> u8 {
+        // The reader has zero points between the ends of their type.
+        (self.zero - self.low).clamp(0, 255) as u8
     }
 }
 
@@ -37,7 +91,8 @@ impl Lowering<'_> {
         let (Float::Dense { quantized, b, .. } | Float::Conv { quantized, b, .. }) = &node.op else {
             return Ok(None);
         };
-        let (Some(q), Some(Exact::Integers { scale, .. })) = (quantized, self.exact[node.inputs[0].index()].clone())
+        let (Some(q), Some(Exact::Integers(Bytes { scale, .. }))) =
+            (quantized, self.exact[node.inputs[0].index()].clone())
         else {
             return Ok(None);
         };
@@ -75,37 +130,72 @@ impl Lowering<'_> {
 
     /// A Quantize node.
     pub(super) fn quantize(&mut self, node: &Node, q: &Quantization) -> Result<(Rep, Exact), QuantizeError> {
-        let (scale, zero) = single(q).map_err(|e| self.fail(node, e))?;
+        let to = Bytes::of(q).map_err(|e| self.fail(node, e))?;
+        let Bytes { scale, zero, .. } = to;
         let from = node.inputs[0];
-        let to = |factors: Vec<Factor>, relu: bool| {
-            let low = if relu { q.low.max(zero) } else { q.low };
+        let rescale = |factors: Vec<Factor>| Rescale {
+            factors,
             // 8-bit integers.
-            Rescale {
-                factors,
-                zero: zero as i16,
-                min: low as i16,
-                max: q.high as i16,
-            }
+            zero: zero as i16,
+            min: q.low as i16,
+            max: q.high as i16,
         };
-        let ints = Exact::Integers { scale, zero };
+        let ints = Exact::Integers(to);
         let rep_scale = vec![f64::from(scale)];
-        match self.exact[from.index()].clone() {
-            Some(Exact::Sums { scales, relu }) => {
+        let known = self.exact[from.index()].clone();
+        if known.as_ref().is_some_and(Exact::relu) && zero != q.low {
+            return Err(self.fail(
+                node,
+                "a Relu in front of a zero point that is not the smallest integer is computed in floats by onnxruntime; quantise to uint8 with zero point 0 there",
+            ));
+        }
+        let at = match known {
+            Some(Exact::Sums { scales, .. }) => {
                 let x = self.rep(node, from)?;
                 let factor = |s: &f32| Factor::of(s / scale).ok_or_else(|| self.fail(node, "a scale underflows"));
                 let mut factors = scales.iter().map(factor).collect::<Result<Vec<_>, _>>()?;
                 if factors.iter().all(|f| *f == factors[0]) {
                     factors.truncate(1);
                 }
-                let at = self.emit(node, to(factors, relu), &[x.node], None)?;
-                Ok((self.moved(node, at, rep_scale), ints))
+                self.emit(node, rescale(factors), &[x.node], None)?
             }
-            Some(Exact::Integers { scale: s, zero: z }) if (s, z) == (scale, zero) => {
+            Some(Exact::Integers(bytes)) if bytes == to => {
                 // A pool or a move between two equal scales changes no integer.
-                Ok((self.rep(node, from)?, ints))
+                return Ok((self.rep(node, from)?, ints));
+            }
+            Some(Exact::Added { x, .. }) => self.added(node, from, x, to)?,
+            Some(Exact::Averaged {
+                x,
+                window,
+                include_padding,
+                global,
+                ..
+            }) => {
+                if self.readers[from.index()] != 1 {
+                    return Err(self.fail(node, "an average that is quantised twice is computed in floats"));
+                }
+                let places = (window.kernel[0] * window.kernel[1]) as f32;
+                let (rep, bytes) = (self.shaped(node, x.0)?, x.1);
+                let parts = || Ok((bytes.factor()?, to.factor()?));
+                let (scale_in, out) = parts().map_err(|e: String| self.fail(node, e))?;
+                if global {
+                    let factor = Factor::of(bytes.scale / (scale * places));
+                    let factor = factor.ok_or_else(|| self.fail(node, "a scale underflows"))?;
+                    let sum = self.emit(node, SumPool { window }, &[rep.node], None)?;
+                    self.emit(node, rescale(vec![factor]), &[sum], None)?
+                } else {
+                    let op = QdqAverage {
+                        window,
+                        include_padding,
+                        scale: scale_in,
+                        out,
+                        zero: to.unsigned(),
+                    };
+                    self.emit(node, op, &[rep.node], None)?
+                }
             }
             None | Some(Exact::Scaled { .. }) => {
-                let times = match self.exact[from.index()] {
+                let times = match known {
                     Some(Exact::Scaled { factor }) => factor,
                     _ => 1.0,
                 };
@@ -113,14 +203,51 @@ impl Lowering<'_> {
                 let factor = self
                     .input_factor(times, q, scale, zero)
                     .map_err(|e| self.fail(node, e))?;
-                let at = self.emit(node, to(vec![factor], false), &[x], None)?;
-                Ok((self.moved(node, at, rep_scale), ints))
+                self.emit(node, rescale(vec![factor]), &[x], None)?
             }
-            Some(Exact::Integers { .. }) => Err(self.fail(
+            Some(Exact::Integers(_)) => {
+                return Err(self.fail(
+                    node,
+                    "integers of one scale become integers of another without a layer between; there is no exact form",
+                ));
+            }
+        };
+        Ok((self.moved(node, at, rep_scale), ints))
+    }
+
+    /// A sum of two quantised tensors, quantised.
+    fn added(
+        &mut self,
+        node: &Node,
+        sum: ValueId,
+        x: [(ValueId, Bytes); 2],
+        to: Bytes,
+    ) -> Result<usize, QuantizeError> {
+        if self.readers[sum.index()] != 1 {
+            return Err(self.fail(
                 node,
-                "integers of one scale become integers of another without a layer between; there is no exact form",
-            )),
+                "a sum that is quantised twice is computed in floats by onnxruntime",
+            ));
         }
+        if node.shape.iter().product::<usize>() == 1 {
+            return Err(self.fail(
+                node,
+                "onnxruntime rounds a sum of single values otherwise than one of tensors",
+            ));
+        }
+        let [left, right] = x.map(|(_, b)| b);
+        let parts = || Ok((left.factor()?, right.factor()?, to.factor()?));
+        let (l, r, out) = parts().map_err(|e: String| self.fail(node, e))?;
+        let op = QdqAdd {
+            left: l,
+            left_zero: left.unsigned(),
+            right: r,
+            right_zero: right.unsigned(),
+            out,
+            zero: to.unsigned(),
+        };
+        let (a, b) = (self.shaped(node, x[0].0)?, self.shaped(node, x[1].0)?);
+        self.emit(node, op, &[a.node, b.node], None)
     }
 
     /// The node of the raw sample in the shape of `from`.
@@ -168,14 +295,62 @@ impl Lowering<'_> {
     pub(super) fn kept(&self, node: &Node) -> Result<Option<Exact>, QuantizeError> {
         let first = self.exact[node.inputs[0].index()].clone();
         let is_zero = |v: f32| v == 0.0;
+        let bytes = |v: ValueId| match self.exact[v.index()] {
+            Some(Exact::Integers(b)) => Some((v, b)),
+            _ => None,
+        };
         match (&node.op, first) {
             (Float::Quantize(_) | Float::Dequantize(_), _) => Ok(None),
-            (Float::Activation(Activation::Relu), Some(Exact::Sums { scales, .. })) => {
-                Ok(Some(Exact::Sums { scales, relu: true }))
+            (Float::Activation(Activation::Relu), Some(mut waiting)) if !matches!(waiting, Exact::Integers(_)) => {
+                match &mut waiting {
+                    Exact::Sums { relu, .. } | Exact::Added { relu, .. } | Exact::Averaged { relu, .. } => *relu = true,
+                    Exact::Integers(_) | Exact::Scaled { .. } => {}
+                }
+                Ok(Some(waiting))
             }
-            (Float::MaxPool { .. } | Float::Reshape { .. } | Float::Transpose { .. } | Float::Slice { .. }, kept)
-            | (Float::Upsample { .. } | Float::Spread { .. }, kept @ Some(Exact::Integers { .. })) => Ok(kept),
-            (Float::Pad { value, .. }, kept) if is_zero(*value) => Ok(kept),
+            (Float::Add, Some(Exact::Integers(_))) if bytes(node.inputs[1]).is_some() => {
+                let x = [node.inputs[0], node.inputs[1]].map(bytes);
+                match x {
+                    [Some(a), Some(b)] => Ok(Some(Exact::Added {
+                        x: [a, b],
+                        relu: false,
+                    })),
+                    _ => Err(self.fail(node, "one of its inputs is not quantised")),
+                }
+            }
+            (
+                Float::AveragePool {
+                    window,
+                    include_padding,
+                },
+                Some(Exact::Integers(b)),
+            ) if node.source != "ReduceMean" => Ok(Some(Exact::Averaged {
+                x: (node.inputs[0], b),
+                window: *window,
+                include_padding: *include_padding,
+                global: node.source == "GlobalAveragePool",
+                relu: false,
+            })),
+            (Float::Concat { .. }, Some(Exact::Integers(b)))
+                if node.inputs.iter().all(|&v| bytes(v).is_some_and(|(_, other)| other == b)) =>
+            {
+                Ok(Some(Exact::Integers(b)))
+            }
+            (
+                Float::MaxPool { .. }
+                | Float::Reshape { .. }
+                | Float::Transpose { .. }
+                | Float::Slice { .. }
+                | Float::Upsample { .. }
+                | Float::Spread { .. },
+                kept @ Some(Exact::Integers(_)),
+            ) => Ok(kept),
+            (Float::Reshape { .. } | Float::Transpose { .. }, Some(Exact::Sums { scales, relu }))
+                if scales.iter().all(|s| *s == scales[0]) =>
+            {
+                Ok(Some(Exact::Sums { scales, relu }))
+            }
+            (Float::Pad { value, .. }, kept @ Some(Exact::Integers(_))) if is_zero(*value) => Ok(kept),
             _ => Err(self.fail(
                 node,
                 "on quantised values this is computed in floats by onnxruntime; there is no exact integer form. Export the float network, and quantise it here",

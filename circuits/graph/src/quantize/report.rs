@@ -47,6 +47,9 @@ pub struct LayerReport {
     pub rms_error: f64,
     /// Largest difference, as a share of the largest float value.
     pub max_error: f64,
+    /// What `max_error` cannot pass on any sample of the schema: the rounding of weights, activations
+    /// and tables and what clamps may cut off, at their worst together.
+    pub error_bound: f64,
     /// Smallest and largest integer that any sample of the schema can give.
     pub worst_case: (i64, i64),
 }
@@ -113,13 +116,13 @@ pub(super) fn measure(
 ) -> Result<Report, QuantizeError> {
     let record = check_records(graph.schema(), records)?;
     let reach = reach::prove(graph, weights)?;
-    let shown: Vec<(usize, &super::lower::Rep)> = links
-        .0
-        .iter()
-        .enumerate()
-        .skip(1)
-        .filter_map(|(v, r)| Some((v, r.as_ref()?)))
-        .collect();
+    let known = links.0.iter().enumerate().skip(1);
+    let (shown, bounds): (Vec<(usize, &super::lower::Rep)>, Vec<f64>) = known
+        .filter_map(|(v, r)| {
+            let (rep, bound) = r.as_ref()?;
+            Some(((v, rep), *bound))
+        })
+        .unzip();
     let classes = usize::from(graph.schema().classes);
     let mut sums = vec![Sum::default(); shown.len()];
     let mut confusion = vec![vec![0u32; classes]; classes];
@@ -168,7 +171,7 @@ pub(super) fn measure(
     }
     let total = all.len() as u32;
     let share = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-    let layers = shown.iter().zip(&sums).map(|(&(v, rep), s)| {
+    let layers = shown.iter().zip(&bounds).zip(&sums).map(|((&(v, rep), &bound), s)| {
         let ends = &reach[rep.node];
         LayerReport {
             name: network.nodes()[v - 1].name.clone(),
@@ -178,6 +181,7 @@ pub(super) fn measure(
             outputs: s.outputs,
             rms_error: share(s.error2, s.float2).sqrt(),
             max_error: share(s.error, s.float),
+            error_bound: share(bound, s.float),
             worst_case: (
                 ends.iter().map(|r| r.0).min().unwrap_or(0),
                 ends.iter().map(|r| r.1).max().unwrap_or(0),
@@ -274,19 +278,20 @@ impl Report {
         // Writing to a String cannot fail.
         let _ = writeln!(
             t,
-            "\n{:<5} {:<24} {:<10} {:>9} {:>9} {:>12}  worst case",
-            "node", "layer", "op", "rms err", "max err", "saturated"
+            "\n{:<5} {:<24} {:<10} {:>9} {:>9} {:>10} {:>12}  worst case",
+            "node", "layer", "op", "rms err", "max err", "bound", "saturated"
         );
         for l in &self.layers {
             let name: String = l.name.chars().take(24).collect();
             let share = 100.0 * l.saturated as f64 / (l.outputs.max(1)) as f64;
             let _ = writeln!(
                 t,
-                "%{:<4} {name:<24} {:<10} {:>8.2}% {:>8.2}% {:>10.3} %  {}..{}",
+                "%{:<4} {name:<24} {:<10} {:>8.2}% {:>8.2}% {:>9.1}% {:>10.3} %  {}..{}",
                 l.node,
                 l.op,
                 100.0 * l.rms_error,
                 100.0 * l.max_error,
+                100.0 * l.error_bound,
                 share,
                 l.worst_case.0,
                 l.worst_case.1
