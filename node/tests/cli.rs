@@ -580,7 +580,7 @@ fn an_endpoint_of_another_chain_is_refused() {
     let mut c = daemon(&at("node"), &pw, &at("deployment.json"), &line);
     finish(c.args(["--role", "provider"])).refused(USAGE, &["--bounty"]);
     run(["devnet", "--port", &port]).refused(UNREACHABLE, &[&port]);
-    chain.stop(std::time::Duration::from_secs(10));
+    chain.stop(std::time::Duration::from_secs(30));
 }
 
 /// What one looks at, deploys and settles by hand, and what each mistake costs: an exit code and no transaction.
@@ -654,5 +654,5 @@ fn a_market_is_looked_at_and_deployed_by_hand() {
         at("again.json").to_str().unwrap(),
     ])
     .refused(UNREACHABLE, &["http://127.0.0.1:1/…"]);
-    chain.stop(std::time::Duration::from_secs(10));
+    chain.stop(std::time::Duration::from_secs(30));
 }

@@ -23,7 +23,7 @@ const RECORD: usize = 65;
 /// Keys and proofs in an unoptimised build, with other tests beside it.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How fast a node must stop when it is told to.
-const STOP: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(30);
 const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// Folders and processes of the story.

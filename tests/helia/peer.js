@@ -57,7 +57,7 @@ async function obey (command) {
   if (command.cat != null) {
     const hash = createHash('sha256')
     let bytes = 0
-    const signal = AbortSignal.timeout(1000 * (command.seconds ?? 20))
+    const signal = AbortSignal.timeout(1000 * (command.seconds ?? 60))
     for await (const part of files.cat(CID.parse(command.cat), { signal })) {
       hash.update(part)
       bytes += part.length

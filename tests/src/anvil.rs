@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The variable that names anvil's binary.
 pub const VARIABLE: &str = "ZKAGGLE_ANVIL";
 /// How long anvil may take to listen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The binary to use; `None`, said aloud, when the variable is not set.
 pub fn binary() -> Option<PathBuf> {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The variable that names geth's binary.
 pub const VARIABLE: &str = "ZKAGGLE_GETH";
 /// How long geth may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The binary to use; `None`, said aloud, when the variable is not set.
 pub fn binary() -> Option<PathBuf> {

@@ -260,7 +260,7 @@ async fn over_http() {
     story(&rpc, me, other).await;
     drop(rpc);
     stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), server)
+    tokio::time::timeout(Duration::from_secs(60), server)
         .await
         .expect("an orderly stop")
         .unwrap()

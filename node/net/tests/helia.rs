@@ -69,7 +69,7 @@ impl Helia {
 
 /// A busy machine starts a JavaScript process slowly.
 async fn patiently<F: Future>(future: F) -> F::Output {
-    let patience = std::time::Duration::from_secs(60);
+    let patience = std::time::Duration::from_secs(120);
     tokio::time::timeout(patience, future)
         .await
         .expect("Helia answers in time")

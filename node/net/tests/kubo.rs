@@ -212,7 +212,7 @@ async fn folders_come_from_kubo_by_bitswap_whatever_their_cid_version() {
         let root: Cid = kubo.line(&["add", "-r", "-Q", version, path]).parse().unwrap();
         let mut last = 0;
         let options = DagOptions {
-            patience: Duration::from_secs(4),
+            patience: Duration::from_secs(30),
             ..Default::default()
         };
         let done = soon(content.fetch_dag(&[root], &options, |_, now| last = now.blocks))

@@ -35,7 +35,7 @@ impl Kubo {
         let kubo = Self { binary, folder, daemon };
         let started = Instant::now();
         while !kubo.folder.path().join("api").exists() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the daemon did not start");
+            assert!(started.elapsed() < Duration::from_secs(120), "the daemon did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(kubo)

@@ -13,7 +13,7 @@ pub struct Node {
 
 pub fn config() -> NetConfig {
     NetConfig {
-        fetch_timeout: Duration::from_secs(8),
+        fetch_timeout: Duration::from_secs(30),
         ..NetConfig::loopback()
     }
 }
@@ -58,7 +58,7 @@ impl Node {
 pub fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let place = std::panic::Location::caller();
     async move {
-        timeout(Duration::from_secs(12), future)
+        timeout(Duration::from_secs(60), future)
             .await
             .unwrap_or_else(|_| panic!("timed out: {place}"))
     }
