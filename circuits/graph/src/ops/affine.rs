@@ -6,6 +6,7 @@
 //! # Range
 //! `|y| ≤ 2^15·max|x| + 2^31`.
 
+use super::attributes::spelt;
 use super::{Attributes, Cost, Escape, Interval, Layout, Rule, Type, Values, sums, times};
 use crate::weights::Block;
 
@@ -15,13 +16,7 @@ pub struct Affine {
     pub factors: usize,
 }
 
-impl Affine {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            factors: a.number("factors")?,
-        })
-    }
-}
+spelt!(Affine { factors: number });
 
 impl Rule for Affine {
     fn name(&self) -> &'static str {
@@ -29,7 +24,7 @@ impl Rule for Affine {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.put("factors", self.factors);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {

@@ -3,6 +3,29 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
+/// Spells an operator's attributes from one list of its fields, in their order: `read`, and `spell`
+/// for its rule to write.
+macro_rules! spelt {
+    (@read $a:ident $field:ident number) => { $a.number(stringify!($field))? };
+    (@read $a:ident $field:ident numbers) => { $a.numbers(stringify!($field))? };
+    (@read $a:ident $field:ident pair) => { $a.numbers2(stringify!($field))? };
+    (@write $a:ident $field:ident $value:expr, number) => { $a.put(stringify!($field), $value) };
+    (@write $a:ident $field:ident $value:expr, numbers) => { $a.list(stringify!($field), &$value) };
+    (@write $a:ident $field:ident $value:expr, pair) => { $a.pair(stringify!($field), $value) };
+    ($op:ident { $($field:ident: $kind:ident),* }) => {
+        impl $op {
+            pub(crate) fn read(a: &mut $crate::ops::Attributes) -> Result<Self, String> {
+                Ok(Self { $($field: $crate::ops::attributes::spelt!(@read a $field $kind)),* })
+            }
+
+            fn spell(&self, a: &mut $crate::ops::Attributes) {
+                $($crate::ops::attributes::spelt!(@write a $field self.$field, $kind);)*
+            }
+        }
+    };
+}
+pub(crate) use spelt;
+
 /// Attributes being written, or being read.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {

@@ -4,6 +4,7 @@
 //! largest stay below `2^bits`, or the model is refused. `value` is a regression: the answer is
 //! `x·2^−fraction`, compared with labels in fixed point.
 
+use super::attributes::spelt;
 use super::{Attributes, Cost, Escape, Interval, Rule, Type, Values};
 use crate::weights::Block;
 
@@ -96,13 +97,7 @@ impl Rule for Argmax {
     }
 }
 
-impl Value {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            fraction: a.number("fraction")?,
-        })
-    }
-}
+spelt!(Value { fraction: number });
 
 impl Rule for Value {
     fn name(&self) -> &'static str {
@@ -110,7 +105,7 @@ impl Rule for Value {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.put("fraction", self.fraction);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {

@@ -4,6 +4,7 @@
 //! # Range
 //! The inputs', joined; with the padding value where there is any.
 
+use super::attributes::spelt;
 use super::{Attributes, Cost, Escape, Interval, Rule, Type, Values, join, join_all};
 use crate::weights::Block;
 
@@ -81,13 +82,7 @@ macro_rules! free {
     };
 }
 
-impl Reshape {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            shape: a.numbers("shape")?,
-        })
-    }
-}
+spelt!(Reshape { shape: numbers });
 
 impl Rule for Reshape {
     fn name(&self) -> &'static str {
@@ -95,7 +90,7 @@ impl Rule for Reshape {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.list("shape", &self.shape);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
@@ -128,13 +123,7 @@ impl Rule for Reshape {
     free!();
 }
 
-impl Transpose {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            axes: a.numbers("axes")?,
-        })
-    }
-}
+spelt!(Transpose { axes: numbers });
 
 impl Rule for Transpose {
     fn name(&self) -> &'static str {
@@ -142,7 +131,7 @@ impl Rule for Transpose {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.list("axes", &self.axes);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
@@ -182,13 +171,7 @@ impl Rule for Transpose {
     free!();
 }
 
-impl Concat {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            axis: a.number("axis")?,
-        })
-    }
-}
+spelt!(Concat { axis: number });
 
 impl Rule for Concat {
     fn name(&self) -> &'static str {
@@ -196,7 +179,7 @@ impl Rule for Concat {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.put("axis", self.axis);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
@@ -242,15 +225,11 @@ impl Rule for Concat {
     free!();
 }
 
-impl Slice {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            start: a.numbers("start")?,
-            step: a.numbers("step")?,
-            length: a.numbers("length")?,
-        })
-    }
-}
+spelt!(Slice {
+    start: numbers,
+    step: numbers,
+    length: numbers
+});
 
 impl Rule for Slice {
     fn name(&self) -> &'static str {
@@ -258,9 +237,7 @@ impl Rule for Slice {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.list("start", &self.start);
-        a.list("step", &self.step);
-        a.list("length", &self.length);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
@@ -297,15 +274,11 @@ impl Rule for Slice {
     free!();
 }
 
-impl Pad {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            before: a.numbers("before")?,
-            after: a.numbers("after")?,
-            value: a.number("value")?,
-        })
-    }
-}
+spelt!(Pad {
+    before: numbers,
+    after: numbers,
+    value: number
+});
 
 impl Rule for Pad {
     fn name(&self) -> &'static str {
@@ -313,9 +286,7 @@ impl Rule for Pad {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.list("before", &self.before);
-        a.list("after", &self.after);
-        a.put("value", self.value);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
@@ -366,13 +337,7 @@ fn growth([a, b]: [usize; 2]) -> Result<(), String> {
     }
 }
 
-impl Upsample {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            factor: a.numbers2("factor")?,
-        })
-    }
-}
+spelt!(Upsample { factor: pair });
 
 impl Rule for Upsample {
     fn name(&self) -> &'static str {
@@ -380,7 +345,7 @@ impl Rule for Upsample {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.pair("factor", self.factor);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
@@ -404,13 +369,7 @@ impl Rule for Upsample {
     free!();
 }
 
-impl Spread {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            stride: a.numbers2("stride")?,
-        })
-    }
-}
+spelt!(Spread { stride: pair });
 
 impl Rule for Spread {
     fn name(&self) -> &'static str {
@@ -418,7 +377,7 @@ impl Rule for Spread {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.pair("stride", self.stride);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {

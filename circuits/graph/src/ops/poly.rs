@@ -3,6 +3,7 @@
 //! # Range
 //! From the ends of the input's range and the vertex.
 
+use super::attributes::spelt;
 use super::{Attributes, Cost, Escape, Interval, Rule, Type, Values};
 use crate::weights::Block;
 
@@ -12,14 +13,12 @@ pub struct Poly {
     pub constant: i32,
 }
 
-impl Poly {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            linear: a.number("linear")?,
-            constant: a.number("constant")?,
-        })
-    }
+spelt!(Poly {
+    linear: number,
+    constant: number
+});
 
+impl Poly {
     fn at(&self, x: i64) -> i64 {
         (x + i64::from(self.linear)) * x + i64::from(self.constant)
     }
@@ -39,8 +38,7 @@ impl Rule for Poly {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.put("linear", self.linear);
-        a.put("constant", self.constant);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {

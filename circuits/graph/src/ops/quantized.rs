@@ -19,6 +19,7 @@
 //! # Range
 //! `−zero ..= 255 − zero`.
 
+use super::attributes::spelt;
 use super::conv::{read_window, write_window};
 use super::rescale::Factor;
 use super::{Attributes, Cost, Escape, Interval, Rule, Type, Values};
@@ -74,18 +75,16 @@ fn result(shape: Vec<usize>, zero: u8) -> Result<Type, String> {
     Type::new(shape, -zero, 255 - zero)
 }
 
-impl QdqAdd {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            left: a.number("left")?,
-            left_zero: a.number("left_zero")?,
-            right: a.number("right")?,
-            right_zero: a.number("right_zero")?,
-            out: a.number("out")?,
-            zero: a.number("zero")?,
-        })
-    }
+spelt!(QdqAdd {
+    left: number,
+    left_zero: number,
+    right: number,
+    right_zero: number,
+    out: number,
+    zero: number
+});
 
+impl QdqAdd {
     /// Ratios and offset, once a tensor.
     fn ratios(&self) -> (f32, f32, f32) {
         let out = self.out.value();
@@ -101,12 +100,7 @@ impl Rule for QdqAdd {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.put("left", self.left);
-        a.put("left_zero", self.left_zero);
-        a.put("right", self.right);
-        a.put("right_zero", self.right_zero);
-        a.put("out", self.out);
-        a.put("zero", self.zero);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {

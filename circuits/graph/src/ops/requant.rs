@@ -8,6 +8,7 @@
 //! # Range
 //! `min..=max`, or less where the input's range says so.
 
+use super::attributes::spelt;
 use super::{Attributes, Cost, Escape, Interval, Rule, Type, Values};
 use crate::weights::Block;
 
@@ -30,16 +31,14 @@ pub fn split(acc: i64, shift: u8) -> (i64, u32) {
     (v >> shift, (v & ((1i64 << shift) - 1)) as u32)
 }
 
-impl Requant {
-    pub(crate) fn read(a: &mut Attributes) -> Result<Self, String> {
-        Ok(Self {
-            shift: a.number("shift")?,
-            bits: a.number("bits")?,
-            min: a.number("min")?,
-            max: a.number("max")?,
-        })
-    }
+spelt!(Requant {
+    shift: number,
+    bits: number,
+    min: number,
+    max: number
+});
 
+impl Requant {
     /// The rounded value, when the table holds it.
     fn hi(&self, x: i64) -> Option<i64> {
         let (hi, half) = (split(x, self.shift).0, 1i64 << (self.bits - 1));
@@ -57,10 +56,7 @@ impl Rule for Requant {
     }
 
     fn write(&self, a: &mut Attributes) {
-        a.put("shift", self.shift);
-        a.put("bits", self.bits);
-        a.put("min", self.min);
-        a.put("max", self.max);
+        self.spell(a);
     }
 
     fn infer(&self, x: &[&Type]) -> Result<Type, String> {
