@@ -8,15 +8,18 @@
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
+use zkaggle_circuits::statements::{chunks, release};
 use zkaggle_graph::dataset::Dataset;
-use zkaggle_graph::dataset::cid::cid_of_digest;
+use zkaggle_graph::dataset::cid::{cid_of_digest, digest_of, raw_cid};
+use zkaggle_graph::field::{Fr, from_be_bytes};
 use zkaggle_graph::graph::{CapacityClass, Graph};
+use zkaggle_graph::ids::JubPoint;
 use zkaggle_graph::model::ModelFile;
 use zkaggle_graph::weights::Weights;
 use zkaggle_net::Visibility;
 use zkaggle_node::bounty_file::BountyFile;
 use zkaggle_node::chain::Caution;
-use zkaggle_node::chain::market::Market;
+use zkaggle_node::chain::market::{Market, word};
 use zkaggle_node::chain::states::{EntryState, Phase};
 use zkaggle_node::chain::view::View;
 use zkaggle_node::demo::assets;
@@ -43,7 +46,7 @@ fn milli(n: u64) -> U256 {
 fn bounty(dataset: &Dataset, threshold: u32, prizes: &str) -> String {
     format!(
         "format = \"zkaggle-bounty/1\"\nlabel = \"large\"\ndataset = \"{}\"\nthreshold = {threshold}\nprizes = [{prizes}]\n\
-         bond = \"0.06 ether\"\nstake = \"0.006 ether\"\narchitectures = [\"model.graph\"]\n\
+         bond = \"0.07 ether\"\nstake = \"0.006 ether\"\narchitectures = [\"model.graph\"]\n\
          [windows]\ncommit = \"1h\"\ngap = \"1m\"\nreveal = \"1h\"\nattest = \"2h\"\nprove = \"6h\"\nclaim = \"24h\"\n",
         dataset.manifest().cid()
     )
@@ -105,8 +108,42 @@ async fn visibility(s: &Services) -> Result<Vec<Option<Visibility>>> {
     Ok(claim.digests.iter().map(|d| info(&d.0)).collect())
 }
 
-/// Three large claims in one bounty: one is fetched, one is withheld and shown, one is withheld and void. Nodes
-/// crash between proof, listing and delivery, and every pot ends where docs/money.md says.
+/// Lists a claim whose chunks come, but are not what is listed of them: the sums are shifted from one to the
+/// other, which leaves their total, and so the proof, as it was.
+async fn lie(s: &Services, model: &ModelFile) -> Result<()> {
+    let b = s.market.bounty(1).await?;
+    let score = s.prover.score_key(&model.graph).await?;
+    let key = s.prover.release_key(model.graph.class()?).await?;
+    let ctx = s.entry(1, 0, score.vk_id).ctx();
+    let element = |v: U256| from_be_bytes(&v.to_be_bytes());
+    let pk = JubPoint {
+        x: element(b.pkX)?,
+        y: element(b.pkY)?,
+    };
+    let (graph, weights, blind) = (&model.graph, &model.weights, s.blind(1, 0));
+    let mut rng = rand::rngs::OsRng;
+    let (mut x, w, mut c) = release::seal(graph, weights, &blind, ctx, pk, key.vk_id, &mut rng)?;
+    c.resize(PADDED, Fr::from(0u64));
+    x.z = release::point(key.vk_id, &c, x.epk, &x.model, x.pk, &x.ctx);
+    x.y = release::fingerprint(&c, x.z);
+    let turn = s.prover.turn().await?;
+    let proof = s.prover.prove_release(turn, key, x.clone(), w).await?;
+    let mut sums = chunks::sums(&c, x.z);
+    sums[1] += Fr::from(1u64);
+    sums[0] -= (0..chunks::CHUNK_WORDS).fold(Fr::from(1u64), |power, _| power * x.z);
+    ensure!(chunks::join(&sums, x.z) == x.y);
+    let mut digests = vec![];
+    for chunk in chunks::cut(&c) {
+        digests.push(digest_of(&raw_cid(&chunk))?);
+        s.peers.content.publish(chunk).await?;
+    }
+    let sums = sums.iter().map(word).collect();
+    s.market.claim_chunks(1, 0, &x, &digests, sums, &proof).await?;
+    Ok(())
+}
+
+/// Four large claims in one bounty: one is fetched, one is withheld and shown, one is withheld and void, one is not
+/// as listed. Nodes crash between proof, listing and delivery, and every pot ends where docs/money.md says.
 #[tokio::test(flavor = "multi_thread")]
 async fn fetched_shown_and_void() {
     let folder = tempfile::tempdir().unwrap();
@@ -124,7 +161,11 @@ async fn story(dir: &std::path::Path) -> Result<()> {
     let market = &owner.market;
     let home = owner.peers.address().await?;
     let dataset = holdout(&owner, SAMPLES as usize).await?;
-    let file = BountyFile::parse(&bounty(&dataset, 32, "\"0.3 ether\", \"0.2 ether\", \"0.1 ether\""))?;
+    let file = BountyFile::parse(&bounty(
+        &dataset,
+        32,
+        "\"0.3 ether\", \"0.2 ether\", \"0.1 ether\", \"0.05 ether\"",
+    ))?;
     let mut provider = Provider::new(owner.clone(), file, vec![model.graph.clone()]).with_patience(PATIENT, 3);
 
     // The first waits until blocks are three deep; it must not let anything out before.
@@ -136,13 +177,20 @@ async fn story(dir: &std::path::Path) -> Result<()> {
     let s1 = first.start(&t, careful, Some(&home)).await?;
     let s2 = shown.start(&t, Caution::default(), Some(&home)).await?;
     let s3 = void.start(&t, Caution::default(), Some(&home)).await?;
+    let s4 = t
+        .actor("liar")
+        .await?
+        .start(&t, Caution::default(), Some(&home))
+        .await?;
     let mut h1 = Hunter::new(s1.clone(), Some(path.clone()));
     let mut h2 = Hunter::new(s2.clone(), Some(path.clone()));
-    let mut h3 = Hunter::new(s3.clone(), Some(path));
-    to_claim(&t, &mut provider, &mut [&mut h1, &mut h2, &mut h3], market).await?;
+    let mut h3 = Hunter::new(s3.clone(), Some(path.clone()));
+    let mut h4 = Hunter::new(s4.clone(), Some(path));
+    to_claim(&t, &mut provider, &mut [&mut h1, &mut h2, &mut h3, &mut h4], market).await?;
     let a1 = s1.market.chain().account();
     let a2 = s2.market.chain().account();
     let a3 = s3.market.chain().account();
+    let a4 = s4.market.chain().account();
 
     // Fetched. Listed, but not deep: sealed. Then the node crashes, and the next run lets the chunks out.
     t.mine(3).await?;
@@ -167,6 +215,23 @@ async fn story(dir: &std::path::Path) -> Result<()> {
     let none = market.listing(1, a1, 0).await?;
     ensure!(none.open.is_empty() && none.challenged == 0, "what came was challenged");
     // The zeros behind the model have come with it; only first chunks can be withheld below.
+
+    // Not as listed: challenged at once, chunk by chunk, and nobody can show what the listing says.
+    lie(&s4, &model).await?;
+    rest(&mut provider).await?;
+    let l4 = market.listing(1, a4, 0).await?;
+    ensure!(l4.open.len() == 2 && l4.challenged == 3, "{l4:?}");
+    let listed = market.listed(1).await?;
+    let false_claim = listed.iter().find(|l| l.hunter == a4).context("the false claim")?;
+    let bytes = s4.local(&cid_of_digest(&false_claim.digests[0].0)).await?;
+    let e = s4
+        .market
+        .answer_chunk(1, false_claim, 0, &bytes)
+        .await
+        .err()
+        .context("shown")?;
+    ensure!(format!("{e:#}").contains("AnswerWrong"), "{e:#}");
+    let bonds4: U256 = l4.open.iter().map(|c| U256::from(c.bond)).sum();
 
     // Withheld. The node crashes between its proof and the claim, and sends what it had proved.
     s2.peers.network.shutdown().await;
@@ -227,7 +292,7 @@ async fn story(dir: &std::path::Path) -> Result<()> {
     ensure!(state(&s1).await? == EntryState::Claimed);
     ensure!(owed(&s1).await? == milli(306), "prize and stake");
 
-    // The third is void at its deadline and may not try again; the second has itself paid.
+    // The third and the fourth are void at their deadlines and may not try again; the second has itself paid.
     t.until(
         l3.open[0]
             .deadline
@@ -237,7 +302,11 @@ async fn story(dir: &std::path::Path) -> Result<()> {
     .await?;
     rest(&mut provider).await?;
     ensure!(market.listing(1, a3, 0).await?.failed && state(&s3).await? == EntryState::Ranked);
-    ensure!(owed(&owner).await? == bond3, "the challenger's bond comes back");
+    ensure!(market.listing(1, a4, 0).await?.failed && state(&s4).await? == EntryState::Ranked);
+    ensure!(
+        owed(&owner).await? == bond3 + bonds4,
+        "the challenger's bonds come back"
+    );
     works(&mut h2, "settle").await?;
     ensure!(state(&s2).await? == EntryState::Claimed);
     ensure!(owed(&s2).await? == bond2 + milli(206), "bond, prize and stake");
@@ -245,21 +314,27 @@ async fn story(dir: &std::path::Path) -> Result<()> {
     let (_, end) = market.round(1).await?.context("a round")?;
     t.until(end).await?;
 
-    // The round is over: the third lapses, and the bounty closes.
+    // The round is over: both lapse, and the bounty closes.
     let spent = market.chain().balance().await?;
     rest(&mut provider).await?;
     let (start, _) = market.round(1).await?.context("no round after the lapse")?;
     t.until(start).await?;
     ensure!(rest(&mut provider).await? == Tick::Done);
     ensure!(state(&s3).await? == EntryState::Lapsed && owed(&s3).await?.is_zero());
+    ensure!(state(&s4).await? == EntryState::Lapsed && owed(&s4).await?.is_zero());
     let home_again = market.chain().balance().await?;
-    // Bond of the bounty, the prize nobody got, the challenge's bond; less the gas of four calls.
-    let due = milli(160) + bond3;
+    // Bond of the bounty, the prizes nobody got, the challenges' bonds; less the gas of a few calls.
+    let due = milli(220) + bond3 + bonds4;
     ensure!(home_again > spent + due - milli(10) && home_again <= spent + due);
     let mut view = View::new(market);
     view.catch_up().await?;
-    same(view.book(), market, &[&s1.market, &s2.market, &s3.market, market]).await?;
-    for s in [&owner, &s2, &s3] {
+    same(
+        view.book(),
+        market,
+        &[&s1.market, &s2.market, &s3.market, &s4.market, market],
+    )
+    .await?;
+    for s in [&owner, &s2, &s3, &s4] {
         s.peers.network.shutdown().await;
     }
     Ok(())
