@@ -1,10 +1,10 @@
 //! What came in: shape, type, classes, counts, duplicates, balance, licence; as text and as JSON.
 
-use crate::error::ImportError;
 use crate::parts::Part;
 use crate::source::Sources;
 use crate::split::{Indices, Ratio};
 use crate::table::Table;
+use rayon::slice::ParallelSliceMut;
 use serde::Serialize;
 use std::fmt;
 
@@ -100,10 +100,7 @@ pub struct About<'a> {
 
 impl Report {
     /// Counts what a table holds.
-    ///
-    /// # Errors
-    /// When the temporary file cannot be read.
-    pub fn of(table: &Table, sources: &Sources, about: &About<'_>) -> Result<Self, ImportError> {
+    pub fn of(table: &Table, sources: &Sources, about: &About<'_>) -> Self {
         let schema = table.schema();
         let mut counts = vec![0u64; usize::from(schema.classes)];
         for &label in table.labels() {
@@ -139,7 +136,7 @@ impl Report {
             records: table.labels().len() as u64,
             classes,
             imbalance: (least > 0).then(|| most as f64 / least as f64),
-            duplicates: duplicates(table, about.split.map(|s| s.0))?,
+            duplicates: duplicates(table, about.split.map(|s| s.0)),
             split: about.split.map(|(i, ratio, seed)| SplitReport {
                 train: i.train.len() as u64,
                 test: i.test.len() as u64,
@@ -150,7 +147,7 @@ impl Report {
             warnings: vec![],
         };
         out.warn();
-        Ok(out)
+        out
     }
 
     /// Adds a dataset that was written.
@@ -190,11 +187,11 @@ impl Report {
     }
 }
 
-fn duplicates(table: &Table, split: Option<&Indices>) -> Result<Duplicates, ImportError> {
-    let prints = table.fingerprints()?;
+fn duplicates(table: &Table, split: Option<&Indices>) -> Duplicates {
+    let prints = table.fingerprints();
     let mut order: Vec<u32> = (0..prints.len() as u32).collect();
     // Stable within equal prints, so the first is the earliest.
-    order.sort_unstable_by_key(|&i| (prints[i as usize], i));
+    order.par_sort_unstable_by_key(|&i| (prints[i as usize], i));
     let (mut records, mut conflicting) = (0, 0);
     for group in order.chunk_by(|&a, &b| prints[a as usize] == prints[b as usize]) {
         let first = table.labels()[group[0] as usize];
@@ -207,11 +204,11 @@ fn duplicates(table: &Table, split: Option<&Indices>) -> Result<Duplicates, Impo
         let leaks = |&&i: &&u64| train.binary_search(&prints[i as usize]).is_ok();
         s.test.iter().filter(leaks).count() as u64
     });
-    Ok(Duplicates {
+    Duplicates {
         records,
         conflicting,
         test_in_train,
-    })
+    }
 }
 
 impl fmt::Display for Report {

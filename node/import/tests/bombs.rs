@@ -98,7 +98,7 @@ fn parquet_that_lies_is_refused_before_it_is_unpacked() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let room = Room::new();
     for (name, says) in [
-        ("flat_zstd.parquet", "compressed with ZSTD"),
+        ("flat_brotli.parquet", "compressed with BROTLI"),
         (
             "nulls.parquet",
             "row 2, column \"p0\": the value is missing; fill in or drop",
@@ -129,6 +129,16 @@ fn parquet_that_lies_is_refused_before_it_is_unpacked() {
         }
     }
     let bytes = std::fs::read(samples("flat_gzip.parquet")).unwrap();
+    // The other lie: the first page says 16 bytes, in as many digits, and unpacks to more.
+    let mut bomb = bytes.clone();
+    let digits = bomb[4 + 3..].iter().position(|b| b & 0x80 == 0).unwrap() + 1;
+    assert_eq!(digits, 2);
+    bomb[4 + 3..][..2].copy_from_slice(&[0x80 | 32, 0]);
+    room.refused(
+        &room.file("x.parquet", &bomb),
+        &Options::default(),
+        "a page unpacks to more than its header says",
+    );
     // Anything may come of a changed byte but a crash, a hang or a flood of memory.
     std::panic::set_hook(Box::new(|_| {}));
     for at in (4..bytes.len()).step_by(11) {

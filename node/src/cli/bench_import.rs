@@ -85,7 +85,7 @@ fn dataset(path: &Path, temporary: &Path) -> Result<usize> {
         scale: None,
         split: None,
     };
-    let mut report = Report::of(&table, &sources, &about)?;
+    let mut report = Report::of(&table, &sources, &about);
     let naming = Naming {
         name: about.name,
         licence: about.licence,

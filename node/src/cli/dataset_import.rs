@@ -137,7 +137,7 @@ fn files(args: &ImportArgs, out: Output) -> Result<()> {
         scale: args.scale,
         split: args.split.zip(indices.as_ref()).map(|(ratio, i)| (i, ratio, args.seed)),
     };
-    let mut report = Report::of(&table, &sources, &about)?;
+    let mut report = Report::of(&table, &sources, &about);
 
     // Cut once into nothing: a set that cannot be cut leaves no half of it behind.
     let all = parts(&table, indices.as_ref());

@@ -96,7 +96,7 @@ fn check_columns(reader: &SerializedFileReader<File>, file: &File, len: u64, pla
         for column in group.columns() {
             let known = matches!(
                 column.compression(),
-                Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_)
+                Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_)
             );
             if !known {
                 return Err(ImportError::refused(
@@ -106,7 +106,7 @@ fn check_columns(reader: &SerializedFileReader<File>, file: &File, len: u64, pla
                         column.column_path(),
                         column.compression()
                     ),
-                    "write the file with snappy, gzip or no compression",
+                    "write the file with snappy, gzip, zstd or no compression",
                 ));
             }
             let start = column
@@ -114,13 +114,18 @@ fn check_columns(reader: &SerializedFileReader<File>, file: &File, len: u64, pla
                 .unwrap_or(i64::MAX)
                 .min(column.data_page_offset());
             let (start, size) = (u64::try_from(start), u64::try_from(column.compressed_size()));
-            let (Ok(start), Ok(size)) = (start, size) else {
+            let (Ok(start), Ok(len_of_chunk)) = (start, size) else {
                 return Err(ImportError::format(
                     place,
                     "damaged Parquet: a column at a negative place",
                 ));
             };
-            total += pages::check(file, place, start, size, len)?;
+            let chunk = pages::Chunk {
+                start,
+                len: len_of_chunk,
+                gzip: matches!(column.compression(), Compression::GZIP(_)),
+            };
+            total += pages::check(file, place, chunk, len)?;
             if total > pages::MAX_TOTAL {
                 return Err(ImportError::Limit {
                     place: place.to_owned(),
