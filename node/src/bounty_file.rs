@@ -85,7 +85,7 @@ pub struct BountyFile {
     pub label: String,
     #[serde(default)]
     pub mode: Mode,
-    /// CID of the test set's manifest, as `zkaggle dataset import` printed it.
+    /// CID of the test set's manifest or of its folder, as `zkaggle dataset import` printed them.
     pub dataset: String,
     pub threshold: Threshold,
     /// ERC-20 token of prizes and bond; ether without it. Amounts then count its smallest unit as wei.

@@ -15,6 +15,7 @@ pub mod bounty;
 pub mod bounty_file;
 pub mod chain;
 pub mod cli;
+pub mod dataset;
 pub mod demo;
 pub mod failure;
 pub mod files;

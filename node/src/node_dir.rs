@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// Name of a node's configuration in its folder.
 pub const CONFIG_FILE: &str = "config.toml";
 
+/// Name of the folder of blocks in it.
+pub const BLOCKS: &str = "blocks";
+
 /// Where a node keeps its files; every folder exists and is private to the user.
 #[derive(Clone, Debug)]
 pub struct NodeDir {
@@ -74,7 +77,7 @@ impl NodeDir {
     }
 
     pub fn blocks(&self) -> PathBuf {
-        self.root.join("blocks")
+        self.root.join(BLOCKS)
     }
 }
 

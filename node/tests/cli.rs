@@ -295,6 +295,23 @@ fn a_split_is_imported_exported_and_imported_elsewhere() {
     assert_eq!(finish(&mut take("other")).ok().json()["n"], 200);
     assert_eq!(show(&train, "other").ok().json()["shards"][0]["state"], "here");
 
+    // By the folder above it: every node is hashed on the way down, beside whoever uses the store.
+    let root = car["folder"].as_str().unwrap().to_owned();
+    let used = zkaggle_net::DiskBlockstore::open(at("other/blocks")).unwrap();
+    let shown = show(&root, "other").ok().json();
+    assert_eq!(shown["manifest"], train.as_str());
+    let mut checked = zkaggle();
+    checked.args(["--json", "dataset", "show", &train, "--root", &root, "--dir"]);
+    finish(checked.arg(at("other"))).ok();
+    drop(used);
+    let shard = shown["shards"][0]["cid"].as_str().unwrap();
+    let damaged = at("other/blocks/blocks").join(shard);
+    let whole = std::fs::read(&damaged).unwrap();
+    std::fs::write(&damaged, &whole[1..]).unwrap();
+    show(&root, "other").refused(1, &[shard]);
+    std::fs::write(&damaged, whole).unwrap();
+    show(&root, "nowhere").refused(NOT_FOUND, &["holds no blocks yet"]);
+
     let mut bytes = std::fs::read(at("t.car")).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -7,20 +7,13 @@
 
 use crate::error::ImportError;
 use crate::parts::{Naming, Part, folder};
+use crate::root::LIMITS;
 use std::io;
 use zkaggle_graph::dataset::import::check_records;
 use zkaggle_graph::dataset::{DatasetError, Manifest, ShardEntry};
 use zkaggle_graph::graph::{MAX_SHARD_BYTES, Schema};
-use zkaggle_ipld::walk::{Given, Limits, WalkError, each};
+use zkaggle_ipld::walk::{Given, WalkError, each};
 use zkaggle_ipld::{Cid, RAW};
-
-/// Room for the nodes above what a manifest can list.
-const LIMITS: Limits = Limits {
-    depth: 16,
-    blocks: 1 << 16,
-    bytes: crate::table::MAX_DATASET,
-    pending: 1 << 15,
-};
 
 const CURE: &str = "fetch the file and import it, which cuts it anew";
 

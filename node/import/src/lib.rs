@@ -14,6 +14,7 @@
 //! | [`split`] | train and test, stratified, from a seed |
 //! | [`parts`] | shards and manifests from a table |
 //! | [`in_place`] | a record file on IPFS whose leaves are the shards |
+//! | [`root`] | a dataset under a dag-pb root, checked down to its shards |
 //! | [`report`] | what came in, for people and for machines |
 //!
 //! The decoders live here and nowhere else, so that no proving crate compiles them. Every source is hostile until shown
@@ -25,6 +26,7 @@ pub mod labels;
 pub mod parts;
 pub mod pixels;
 pub mod report;
+pub mod root;
 pub mod source;
 pub mod split;
 pub mod table;

@@ -110,7 +110,11 @@ pub fn folder(manifest: &Manifest) -> Result<Folder, ImportError> {
         };
         out.insert(name, block).map_err(build)
     };
-    add("manifest.json".into(), manifest.cid(), manifest.to_bytes().len() as u64)?;
+    add(
+        crate::root::MANIFEST.into(),
+        manifest.cid(),
+        manifest.to_bytes().len() as u64,
+    )?;
     for (i, s) in manifest.shards().iter().enumerate() {
         add(format!("shard-{i:05}.bin"), s.cid, s.bytes)?;
     }

@@ -191,15 +191,7 @@ pub enum DatasetCommand {
     #[command(after_help = "Example:\n  zkaggle dataset verify bafkrei… --dir ~/.zkaggle --proofs proofs")]
     Verify(super::dataset_prove::VerifyDatasetArgs),
     /// List the shards of a dataset in a node's folder, and who holds them.
-    Show {
-        /// CID of the manifest.
-        cid: String,
-        /// The node's folder.
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-        #[command(flatten)]
-        ask: super::dataset_holders::HoldersArgs,
-    },
+    Show(super::dataset::ShowArgs),
 }
 
 #[derive(Debug, Args)]

@@ -4,13 +4,12 @@ use super::args::{DatasetArgs, DatasetCommand};
 use super::dataset_holders::{self, HoldersArgs};
 use super::output::Output;
 use super::{dataset_car, dataset_import};
-use crate::failure::Failure;
-use crate::node_dir::NodeDir;
-use anyhow::Result;
+use crate::dataset;
+use anyhow::{Context, Result};
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
-use zkaggle_graph::dataset::{Manifest, parse_cid};
-use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
+use std::path::PathBuf;
+use zkaggle_net::{Blockstore, Visibility};
 
 pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
     match args.command {
@@ -19,18 +18,29 @@ pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
         DatasetCommand::Fetch(a) => super::dataset_fetch::run(a, out).await,
         DatasetCommand::Prove(a) => super::dataset_prove::prove(a, out).await,
         DatasetCommand::Verify(a) => super::dataset_prove::verify(a, out),
-        DatasetCommand::Show { cid, dir, ask } => show(&cid, &dir, &ask, out).await,
+        DatasetCommand::Show(a) => show(&a, out).await,
     }
 }
 
-async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<()> {
-    let cid = parse_cid(cid)?;
-    let dir = NodeDir::open(dir)?;
-    let store = DiskBlockstore::open(dir.blocks())?;
-    let bytes = store
-        .get(&cid)?
-        .ok_or_else(|| Failure::not_found(format!("manifest {cid} is not in {}", dir.blocks().display())))?;
-    let m = Manifest::from_bytes(&bytes)?;
+/// Flags of `zkaggle dataset show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// CID of the manifest, or of the folder above it: then every block below is hashed and compared with the manifest.
+    pub cid: String,
+    /// The node's folder; a node may be running in it.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Check that the file or folder of this CID is the shards, hashing every node from it down.
+    #[arg(long, value_name = "CID")]
+    pub root: Option<String>,
+    #[command(flatten)]
+    pub ask: HoldersArgs,
+}
+
+async fn show(args: &ShowArgs, out: Output) -> Result<()> {
+    let store = dataset::open(&args.dir)?;
+    let m = dataset::manifest(&store, dataset::parse(&args.cid)?)?;
+    let cid = m.cid();
     let (folder, _) = zkaggle_import::parts::folder(&m)?;
     let schema = m.schema();
     let shape: Vec<String> = schema.shape.iter().map(u32::to_string).collect();
@@ -44,6 +54,10 @@ async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<(
         ),
         format!("folder {folder}"),
     ];
+    if let Some(root) = &args.root {
+        dataset::check_root(&store, dataset::parse(root)?, &m).with_context(|| format!("the root {root}"))?;
+        lines.push(format!("root {root} leads to these shards"));
+    }
     if let Some(s) = m.split() {
         lines.push(format!(
             "the {} part of {} records, {}:{} with seed {}",
@@ -52,8 +66,8 @@ async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<(
     }
     let mut rows = vec![];
     let cids: Vec<_> = m.shards().iter().map(|s| s.cid).chain([cid]).collect();
-    let holders = match ask.asked() {
-        true => Some(dataset_holders::count(ask, dir.root(), &cids).await?),
+    let holders = match args.ask.asked() {
+        true => Some(dataset_holders::count(&args.ask, &args.dir, &cids).await?),
         false => None,
     };
     for s in m.shards() {
@@ -70,7 +84,7 @@ async fn show(cid: &str, dir: &Path, ask: &HoldersArgs, out: Output) -> Result<(
     out.print(
         &json!({
             "name": m.name(), "licence": m.licence(), "n": m.n(), "schema": schema, "split": m.split(),
-            "folder": folder.to_string(), "shards": rows,
+            "manifest": cid.to_string(), "folder": folder.to_string(), "shards": rows,
         }),
         &lines.join("\n"),
     )

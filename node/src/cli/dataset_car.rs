@@ -4,6 +4,7 @@
 //! everything in it, and `ipfs get` writes it out as files.
 
 use super::output::Output;
+use crate::dataset;
 use crate::failure::Failure;
 use crate::node_dir::NodeDir;
 use anyhow::{Context, Result};
@@ -14,7 +15,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use zkaggle_graph::dataset::manifest::MAX_MANIFEST_BYTES;
-use zkaggle_graph::dataset::{Manifest, parse_cid, shard};
+use zkaggle_graph::dataset::{Manifest, shard};
 use zkaggle_ipld::car::{CarLimits, CarReader, CarWriter};
 use zkaggle_ipld::{Cid, DAG_PB, RAW};
 use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
@@ -24,7 +25,7 @@ use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
     after_help = "Example:\n  zkaggle dataset export bafkrei… --dir ~/.zkaggle --car digits.car\n  ipfs dag import digits.car"
 )]
 pub struct ExportArgs {
-    /// CID of the manifest.
+    /// CID of the manifest, or of the folder above it.
     pub cid: String,
     /// The node's folder.
     #[arg(long, value_name = "DIR")]
@@ -35,11 +36,9 @@ pub struct ExportArgs {
 }
 
 pub fn export(args: &ExportArgs, out: Output) -> Result<()> {
-    let cid = parse_cid(&args.cid)?;
-    let dir = NodeDir::open(&args.dir)?;
-    let store = DiskBlockstore::open(dir.blocks())?;
+    let store = dataset::open(&args.dir)?;
     let get = |cid: &Cid| -> Result<Vec<u8>> {
-        let missing = || Failure::not_found(format!("block {cid} is not in {}", dir.blocks().display()));
+        let missing = || Failure::not_found(format!("block {cid} is not in {}", args.dir.display()));
         if store.info(cid).is_some_and(|i| i.visibility == Visibility::Private) {
             return Err(Failure::refused(format!(
                 "block {cid} is sealed: it may leave this node when a bounty has revealed it"
@@ -47,7 +46,9 @@ pub fn export(args: &ExportArgs, out: Output) -> Result<()> {
         }
         store.get(cid)?.ok_or_else(missing)
     };
-    let manifest = Manifest::from_bytes(&get(&cid)?)?;
+    let manifest = dataset::manifest(&store, dataset::parse(&args.cid)?)?;
+    let cid = manifest.cid();
+    get(&cid)?;
     let (folder, nodes) = zkaggle_import::parts::folder(&manifest)?;
     let mut written = 0u64;
     let write = |to: &mut dyn Write| -> Result<()> {

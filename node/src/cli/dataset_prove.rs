@@ -2,9 +2,9 @@
 
 use super::output::Output;
 use super::verify::verify as verify_file;
+use crate::dataset;
 use crate::failure::Failure;
 use crate::files::write_atomic;
-use crate::node_dir::NodeDir;
 use crate::proof_file::{ProofFile, ShardFile, Statement};
 use crate::prover::{Prover, cid};
 use anyhow::{Context, Result};
@@ -15,14 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_config::units::ByteSize;
-use zkaggle_graph::dataset::{Manifest, parse_cid};
-use zkaggle_net::{Blockstore, DiskBlockstore};
+use zkaggle_net::Blockstore;
 use zkaggle_sumcheck::prover::Phase;
 
 /// Flags of `zkaggle dataset prove`.
 #[derive(Debug, Args)]
 pub struct ProveArgs {
-    /// CID of the manifest.
+    /// CID of the manifest, or of the folder above it.
     pub cid: String,
     /// The node's folder, which holds the dataset.
     #[arg(long, value_name = "DIR")]
@@ -41,7 +40,7 @@ pub struct ProveArgs {
 /// Flags of `zkaggle dataset verify`.
 #[derive(Debug, Args)]
 pub struct VerifyDatasetArgs {
-    /// CID of the manifest.
+    /// CID of the manifest, or of the folder above it.
     pub cid: String,
     /// The node's folder, which holds the manifest.
     #[arg(long, value_name = "DIR")]
@@ -54,23 +53,14 @@ pub struct VerifyDatasetArgs {
     pub keys: PathBuf,
 }
 
-fn manifest(store: &DiskBlockstore, cid: &str, dir: &NodeDir) -> Result<Manifest> {
-    let cid = parse_cid(cid)?;
-    let bytes = store
-        .get(&cid)?
-        .ok_or_else(|| Failure::not_found(format!("manifest {cid} is not in {}", dir.blocks().display())))?;
-    Ok(Manifest::from_bytes(&bytes)?)
-}
-
 /// Name of the proof file of the run that starts with a shard.
 fn path(dir: &Path, first: usize) -> PathBuf {
     dir.join(format!("cid-{first}.proof"))
 }
 
 pub async fn prove(args: ProveArgs, out: Output) -> Result<()> {
-    let dir = NodeDir::open(&args.dir)?;
-    let store = DiskBlockstore::open(dir.blocks())?;
-    let manifest = manifest(&store, &args.cid, &dir)?;
+    let store = dataset::open(&args.dir)?;
+    let manifest = dataset::manifest(&store, dataset::parse(&args.cid)?)?;
     let lengths: Vec<usize> = manifest.shards().iter().map(|s| s.bytes as usize).collect();
     let runs = cid::runs(&lengths, args.max_memory)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("create {}", args.out.display()))?;
@@ -98,7 +88,7 @@ pub async fn prove(args: ProveArgs, out: Output) -> Result<()> {
                 Failure::not_found(format!(
                     "shard {} is not in {}: fetch the dataset first",
                     s.cid,
-                    dir.blocks().display()
+                    args.dir.display()
                 ))
             })?);
         }
@@ -132,9 +122,8 @@ pub async fn prove(args: ProveArgs, out: Output) -> Result<()> {
 }
 
 pub fn verify(args: VerifyDatasetArgs, out: Output) -> Result<()> {
-    let dir = NodeDir::open(&args.dir)?;
-    let store = DiskBlockstore::open(dir.blocks())?;
-    let manifest = manifest(&store, &args.cid, &dir)?;
+    let store = dataset::open(&args.dir)?;
+    let manifest = dataset::manifest(&store, dataset::parse(&args.cid)?)?;
     let mut open: BTreeSet<String> = manifest.shards().iter().map(|s| s.cid.to_string()).collect();
     let folder = std::fs::read_dir(&args.proofs)
         .map_err(|e| Failure::not_found(format!("proof folder {}: {e}", args.proofs.display())))?;

@@ -11,6 +11,7 @@ use crate::chain::keys::ensure_registered;
 use crate::chain::market::{Claim, word};
 use crate::chain::states::{self, EntryState, Phase};
 use crate::chain::view::View;
+use crate::dataset;
 use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, ShardFile, Statement};
@@ -28,8 +29,6 @@ use zkaggle_circuits::statements::release;
 use zkaggle_config::units::ByteSize;
 use zkaggle_graph::commit;
 use zkaggle_graph::dataset::Dataset;
-use zkaggle_graph::dataset::cid::parse_cid;
-use zkaggle_graph::dataset::manifest::Manifest;
 use zkaggle_graph::eval::evaluate;
 use zkaggle_graph::field::{from_be_bytes, to_be_bytes};
 use zkaggle_graph::graph::Graph;
@@ -139,13 +138,12 @@ impl Provider {
     }
 
     async fn dataset(&self) -> Result<Dataset> {
-        let cid = parse_cid(&self.file.dataset).context("the bounty file's dataset")?;
-        let bytes = self
-            .services
-            .local(&cid)
+        let cid = dataset::parse(&self.file.dataset).context("the bounty file's dataset")?;
+        let store = self.services.peers.content.store().clone();
+        let manifest = tokio::task::spawn_blocking(move || dataset::manifest(store.as_ref(), cid))
             .await
-            .context("the manifest; import the dataset on this node first")?;
-        let manifest = Manifest::from_bytes(&bytes)?;
+            .context("read the manifest")?
+            .context("the bounty file's dataset")?;
         let mut blocks = vec![];
         for shard in manifest.shards() {
             blocks.push(self.services.local(&shard.cid).await?);

@@ -203,6 +203,13 @@ impl Services {
         for (cid, _) in dataset.blocks() {
             self.peers.content.release(cid).await?;
         }
+        // The folder above them, where this node has it: by it IPFS tools fetch the whole.
+        let (_, nodes) = zkaggle_import::parts::folder(dataset.manifest())?;
+        for (cid, _) in nodes {
+            if self.peers.content.store().has(&cid) {
+                self.peers.content.release(cid).await?;
+            }
+        }
         let hint = Announcement::DatasetAvailable {
             manifest: dataset.manifest().cid(),
             shards: dataset
@@ -309,5 +316,59 @@ mod tests {
         store.set_pinned(&copies[7], true).unwrap();
         let named = public_blocks(&store);
         assert_eq!((named.len(), named[0]), (20, copies[7]));
+    }
+
+    /// What a bounty needs stays pinned and is served and named again after a restart; what is sealed is not.
+    #[tokio::test]
+    async fn a_restarted_node_serves_and_names_what_it_did_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = NodeDir::open(folder.path()).unwrap();
+        let seed = Seed::generate().unwrap();
+        let start = || Peers::start(&dir, &seed, NetConfig::loopback(), None);
+        let peers = start().await.unwrap();
+        let shard = peers.content.publish(b"shard".to_vec()).await.unwrap();
+        let holdout = peers.content.seal(b"hold-out".to_vec()).await.unwrap();
+        peers.network.shutdown().await;
+        drop(peers);
+
+        let patience = Duration::from_secs(60);
+        let again = async {
+            // The store's lock goes with the last task that holds it.
+            loop {
+                match start().await {
+                    Ok(peers) => break peers,
+                    Err(e) => assert!(e.to_string().contains("in use"), "{e}"),
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let again = tokio::time::timeout(patience, again).await.unwrap();
+        assert!(again.content.store().list().iter().all(|block| block.pinned));
+        let stranger = IdentitySeed::new([7; 32]);
+        let store = Arc::new(MemoryBlockstore::new());
+        let (stranger, _events) = Network::start(NetConfig::loopback(), stranger, store).await.unwrap();
+        stranger.dial(again.address().await.unwrap()).await.unwrap();
+        assert_eq!(stranger.fetch(shard, &[]).await.unwrap(), b"shard");
+        let named = async {
+            while !stranger
+                .providers(shard, patience)
+                .await
+                .unwrap()
+                .contains(&again.network.peer_id())
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(patience, named).await.unwrap();
+        assert!(stranger.providers(holdout, patience).await.unwrap().is_empty());
+        assert!(
+            stranger
+                .holders(holdout, Duration::from_secs(1))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        stranger.shutdown().await;
+        again.network.shutdown().await;
     }
 }

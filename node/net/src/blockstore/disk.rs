@@ -63,8 +63,8 @@ pub struct DiskBlockstore {
     index: Mutex<BTreeMap<Cid, Entry>>,
     /// Numbers the copies being written, so that two writers of one block do not share a file.
     writes: AtomicU64,
-    /// Held open: the operating system drops the lock when the process ends, however it ends.
-    _lock: File,
+    /// Held open: the operating system drops the lock when the process ends, however it ends. A reader has none.
+    lock: Option<File>,
 }
 
 impl DiskBlockstore {
@@ -85,13 +85,43 @@ impl DiskBlockstore {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
         empty(&root.join("tmp"))?;
-        let index = Mutex::new(scan(&root)?);
+        let index = Mutex::new(scan(&root, true)?);
         Ok(Self {
             root,
             index,
             writes: AtomicU64::new(0),
-            _lock: lock,
+            lock: Some(lock),
         })
+    }
+
+    /// Opens a store to look at, beside a process that may be using it; nothing in the folder is changed.
+    ///
+    /// It shows what was there when it was opened. Whatever would write answers [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    /// [`StoreError::Format`] when the folder holds something else, [`StoreError::Io`] when it is not there.
+    pub fn open_read_only(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        if !written_format(&root)? {
+            let path = root.join("format");
+            return Err(at(&path)(io::ErrorKind::NotFound.into()));
+        }
+        let index = Mutex::new(scan(&root, false)?);
+        Ok(Self {
+            root,
+            index,
+            writes: AtomicU64::new(0),
+            lock: None,
+        })
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        match &self.lock {
+            Some(_) => Ok(()),
+            None => Err(StoreError::ReadOnly {
+                path: self.root.clone(),
+            }),
+        }
     }
 
     /// Names the blocks whose state is damaged, and how.
@@ -175,6 +205,7 @@ impl DiskBlockstore {
     }
 
     fn update(&self, cid: &Cid, change: impl FnOnce(&mut State)) -> Result<(), StoreError> {
+        self.writable()?;
         let mut index = self.index();
         let mut state = match index.get(cid) {
             None => return Err(StoreError::Missing { cid: *cid }),
@@ -202,6 +233,7 @@ impl DiskBlockstore {
 
 impl Blockstore for DiskBlockstore {
     fn put_block(&self, cid: &Cid, bytes: &[u8], visibility: Visibility) -> Result<(), StoreError> {
+        self.writable()?;
         admit(cid, bytes)?;
         let mut index = self.index();
         let pinned = match index.get(cid) {
@@ -234,6 +266,7 @@ impl Blockstore for DiskBlockstore {
     }
 
     fn put_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
+        self.writable()?;
         admit_size(block.bytes())?;
         let cid = block.cid();
         let here = self.index().get(cid).cloned();
@@ -276,6 +309,7 @@ impl Blockstore for DiskBlockstore {
 
     /// Also repairs a block whose state is damaged: releasing says what it should be.
     fn release(&self, cid: &Cid) -> Result<(), StoreError> {
+        self.writable()?;
         let mut index = self.index();
         if let Some(Entry::Damaged { .. }) = index.get(cid) {
             let size = self.read(cid)?.bytes().len() as u64;
@@ -293,6 +327,7 @@ impl Blockstore for DiskBlockstore {
     }
 
     fn delete_unpinned(&self) -> Result<usize, StoreError> {
+        self.writable()?;
         let mut index = self.index();
         let unpinned: Vec<Cid> = index
             .iter()
@@ -367,10 +402,27 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 ///
 /// A folder of somebody else's is refused before anything in it is touched.
 fn check_format(root: &Path) -> Result<(), StoreError> {
+    if written_format(root)? {
+        return Ok(());
+    }
+    for entry in fs::read_dir(root).map_err(at(root))? {
+        let name = entry.map_err(at(root))?.file_name();
+        if name != "lock" && name != "format.new" {
+            return Err(StoreError::Format {
+                path: root.to_owned(),
+                expected: FORMAT.trim_end(),
+                got: format!("no format file, but {}", name.to_string_lossy()),
+            });
+        }
+    }
+    write_atomic(&root.join("format.new"), &root.join("format"), FORMAT.as_bytes())
+}
+
+/// Reads the format file; `false` when there is none.
+fn written_format(root: &Path) -> Result<bool, StoreError> {
     let path = root.join("format");
-    let aside = root.join("format.new");
     match read_bounded(&path, 64) {
-        Ok(Some(found)) if found == FORMAT.as_bytes() => Ok(()),
+        Ok(Some(found)) if found == FORMAT.as_bytes() => Ok(true),
         Ok(found) => {
             let got = found.map_or_else(
                 || "a long file".into(),
@@ -382,26 +434,13 @@ fn check_format(root: &Path) -> Result<(), StoreError> {
                 got,
             })
         }
-        Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            for entry in fs::read_dir(root).map_err(at(root))? {
-                let name = entry.map_err(at(root))?.file_name();
-                if name != "lock" && name != "format.new" {
-                    let got = format!("no format file, but {}", name.to_string_lossy());
-                    return Err(StoreError::Format {
-                        path: root.to_owned(),
-                        expected: FORMAT.trim_end(),
-                        got,
-                    });
-                }
-            }
-            write_atomic(&aside, &path, FORMAT.as_bytes())
-        }
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(source) => Err(StoreError::Io { path, source }),
     }
 }
 
-/// Builds the index from the folders; a state without bytes is what a crash leaves and is removed.
-fn scan(root: &Path) -> Result<BTreeMap<Cid, Entry>, StoreError> {
+/// Builds the index from the folders; a state without bytes is what a crash leaves, and is removed when tidying.
+fn scan(root: &Path, tidy: bool) -> Result<BTreeMap<Cid, Entry>, StoreError> {
     let mut index = BTreeMap::new();
     for (cid, path) in named_files(&root.join("blocks"))? {
         let state_path = root.join("state").join(cid.to_string());
@@ -431,17 +470,25 @@ fn scan(root: &Path) -> Result<BTreeMap<Cid, Entry>, StoreError> {
         index.insert(cid, entry);
     }
     for (cid, path) in named_files(&root.join("state"))? {
-        if !index.contains_key(&cid) {
+        if tidy && !index.contains_key(&cid) {
             remove(&path)?;
         }
     }
     for (cid, path) in named_files(&root.join("copies"))? {
         if index.contains_key(&cid) {
             // Pinned just before a crash: the synced file counts.
-            remove_unsynced(&path)?;
-        } else {
-            let size = fs::metadata(&path).map_err(at(&path))?.len();
-            index.insert(cid, Entry::Copy { size });
+            if tidy {
+                remove_unsynced(&path)?;
+            }
+            continue;
+        }
+        match fs::metadata(&path) {
+            Ok(file) => {
+                index.insert(cid, Entry::Copy { size: file.len() });
+            }
+            // Whoever uses the store has moved it among the blocks since.
+            Err(source) if !tidy && source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(at(&path)(source)),
         }
     }
     Ok(index)

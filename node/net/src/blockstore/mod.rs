@@ -169,6 +169,8 @@ pub enum StoreError {
         expected: &'static str,
         got: String,
     },
+    #[error("{}: opened to look at, while another process may be using it", path.display())]
+    ReadOnly { path: PathBuf },
     #[error("{}: in use by another process: stop it or choose another folder", path.display())]
     Locked { path: PathBuf },
     #[error("{}: {source}", path.display())]

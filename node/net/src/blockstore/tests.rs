@@ -253,6 +253,36 @@ fn two_openings_and_foreign_folders_are_refused() {
     assert!(foreign.path().join("tmp/thesis").exists());
 }
 
+#[test]
+fn a_store_in_use_can_be_looked_at_and_not_changed() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        DiskBlockstore::open_read_only(root.path()),
+        Err(StoreError::Io { .. })
+    ));
+    let cid = closed_store(root.path());
+    let used = DiskBlockstore::open(root.path()).unwrap();
+    let copy = checked(b"shard");
+    used.put_copy(&copy).unwrap();
+    let aside = root.path().join("tmp/half");
+    fs::write(&aside, b"ha").unwrap();
+
+    let seen = DiskBlockstore::open_read_only(root.path()).unwrap();
+    assert_eq!(seen.list(), used.list());
+    assert_eq!(seen.get(&cid).unwrap().as_deref(), Some(&b"hold-out"[..]));
+    assert_eq!(seen.get(copy.cid()).unwrap().as_deref(), Some(&b"shard"[..]));
+    let refused = [
+        seen.put(b"more", Visibility::Public).map(drop),
+        seen.put_copy(&checked(b"more")),
+        seen.set_pinned(copy.cid(), true),
+        seen.release(&cid),
+        seen.delete_unpinned().map(drop),
+    ];
+    assert!(refused.iter().all(|r| matches!(r, Err(StoreError::ReadOnly { .. }))));
+    assert!(aside.exists(), "what the other process writes is its own");
+    assert_eq!(used.info(&cid).unwrap().visibility, Visibility::Private);
+}
+
 fn checked(bytes: &'static [u8]) -> CheckedBlock {
     CheckedBlock::new(cid_of(bytes), bytes.into()).unwrap()
 }
