@@ -5,6 +5,7 @@
 //! once on disk, as Kubo does.
 
 use super::bench::{Figure, cpu_seconds};
+use super::doctor_backends::program;
 use crate::measure::Measure;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ struct Run {
 pub async fn figures() -> Result<Vec<Figure>> {
     let file = tokio::task::spawn_blocking(noise).await?;
     let folder = tempfile::tempdir().context("a folder for stores")?;
-    let kubo = match kubo_binary() {
+    let kubo = match program("ZKAGGLE_KUBO", "ipfs") {
         Some(binary) => Some(KuboPair::start(&binary, folder.path())?),
         None => {
             eprintln!("SKIPPED: no Kubo to compare with: neither ZKAGGLE_KUBO nor `ipfs` on the path");
@@ -130,16 +131,6 @@ async fn ours(file: &[u8], from: Arc<dyn Blockstore>, to: Arc<dyn Blockstore>) -
     fetcher.shutdown().await;
     provider.shutdown().await;
     Ok(run)
-}
-
-fn kubo_binary() -> Option<PathBuf> {
-    let named = std::env::var_os("ZKAGGLE_KUBO").map(PathBuf::from);
-    named.or_else(|| {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path)
-            .map(|dir| dir.join("ipfs"))
-            .find(|file| file.is_file())
-    })
 }
 
 /// Two Kubo daemons of their own folders on loopback, alone; killed on drop.

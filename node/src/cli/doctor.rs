@@ -1,6 +1,7 @@
 //! `zkaggle doctor`: what a node needs, found or missing.
 
 use super::connect::net_config;
+use super::doctor_backends;
 use super::output::Output;
 use crate::chain::{Chain, Deployment};
 use crate::failure::{Code, Failure, code_of, sentence};
@@ -45,7 +46,7 @@ pub struct DoctorArgs {
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+pub(super) enum State {
     Ok,
     /// Not set up and not needed by the settings.
     Absent,
@@ -68,19 +69,19 @@ impl State {
 
 /// One line of the report.
 #[derive(Debug, Serialize)]
-struct Check {
+pub(super) struct Check {
     name: &'static str,
-    state: State,
+    pub state: State,
     found: String,
     #[serde(skip)]
     unreachable: bool,
 }
 
 #[derive(Default)]
-struct Report(Vec<Check>);
+pub(super) struct Report(pub Vec<Check>);
 
 impl Report {
-    fn add(&mut self, name: &'static str, state: State, found: impl Into<String>) {
+    pub(super) fn add(&mut self, name: &'static str, state: State, found: impl Into<String>) {
         self.0.push(Check {
             name,
             state,
@@ -89,7 +90,7 @@ impl Report {
         });
     }
 
-    fn broken(&mut self, name: &'static str, e: &anyhow::Error) {
+    pub(super) fn broken(&mut self, name: &'static str, e: &anyhow::Error) {
         self.add(name, State::Broken, sentence(e));
         if let Some(check) = self.0.last_mut() {
             check.unreachable = code_of(e) == Code::Unreachable;
@@ -108,6 +109,7 @@ pub async fn run(args: DoctorArgs, out: Output) -> Result<()> {
             keys(&mut report, dir, &config);
             chain(&mut report, &config).await;
             kubo(&mut report, &config).await;
+            doctor_backends::programs(&mut report);
             network(&mut report, &config).await;
         }
         Err(e) => {
@@ -293,6 +295,7 @@ fn keys(report: &mut Report, dir: Option<&Path>, config: &Config) {
         }
         Err(e) => report.broken("keys", &anyhow::Error::new(e).context(folder.display().to_string())),
     }
+    doctor_backends::srs(report, &folder);
 }
 
 /// Every endpoint by itself, the clock against the chain's, and the deployment.

@@ -20,6 +20,7 @@ mod demo;
 mod deploy;
 mod devnet;
 mod doctor;
+mod doctor_backends;
 mod hunt;
 mod init;
 mod model;
