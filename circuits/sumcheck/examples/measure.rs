@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 use zkaggle_sumcheck::commit::{CommitKey, VerifyKey};
 use zkaggle_sumcheck::layout::ROWS;
-use zkaggle_sumcheck::prover::{memory, prove};
+use zkaggle_sumcheck::prover::prove;
 use zkaggle_sumcheck::statement::Plan;
 use zkaggle_sumcheck::verifier::verify;
 
@@ -118,13 +118,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     report(String::new());
     println!(
-        "{} slots, 2^{} cells a column: {:.2} s wall, {:.2} CPU-s, {} bytes, estimate {} MiB",
+        "{} slots, 2^{} cells a column: {:.2} s wall, {:.2} CPU-s, {} bytes",
         plan.slots,
         plan.variables + 6,
         start.0.elapsed().as_secs_f64(),
         usage().0 - start.1,
-        proved.proof.len(),
-        memory(plan.slots) >> 20
+        proved.proof.len()
     );
     let t = Instant::now();
     verify(&vk, &proved.statement, &proved.proof)?;

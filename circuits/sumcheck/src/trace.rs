@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn digests_and_commitments_are_those_of_the_libraries() {
-        for length in (0..131).chain([785, 797, 4096]) {
+        for length in (0..131).chain([785, 797, 4096, 65_535, 122_880]) {
             let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();
             let (statement, plan, trace) = Trace::new(&[&bytes]).unwrap();
             let want: [u8; 32] = Sha256::digest(&bytes).into();

@@ -4,7 +4,7 @@ use revm::context::result::{ExecutionResult, Output};
 use revm::context::{Context, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
 use revm::primitives::{Address, TxKind, hardfork::SpecId};
-use revm::state::{AccountInfo, Bytecode};
+use revm::state::{AccountInfo, Bytecode, EvmState};
 use revm::{DatabaseCommit, ExecuteEvm, MainBuilder, MainContext};
 use sha3::{Digest, Keccak256};
 
@@ -45,7 +45,7 @@ impl Chain {
         }
     }
 
-    fn run(&mut self, kind: TxKind, data: Vec<u8>, keep: bool) -> ExecutionResult {
+    fn run(&self, kind: TxKind, data: Vec<u8>) -> (ExecutionResult, EvmState) {
         let tx = TxEnv {
             gas_limit: GAS,
             kind,
@@ -58,16 +58,15 @@ impl Chain {
             .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA))
             .build_mainnet();
         let outcome = evm.transact(tx).expect("a transaction the chain takes");
-        if keep {
-            self.nonce += 1;
-            self.db.commit(outcome.state);
-        }
-        outcome.result
+        (outcome.result, outcome.state)
     }
 
     /// Runs a constructor; the address and the code it left.
     pub fn deploy(&mut self, creation: Vec<u8>) -> Result<(Address, Vec<u8>), Reply> {
-        match self.run(TxKind::Create, creation, true) {
+        let (result, state) = self.run(TxKind::Create, creation);
+        self.nonce += 1;
+        self.db.commit(state);
+        match result {
             ExecutionResult::Success {
                 output: Output::Create(code, Some(at)),
                 ..
@@ -98,8 +97,8 @@ impl Chain {
             .collect()
     }
 
-    pub fn call(&mut self, to: Address, data: Vec<u8>) -> Reply {
-        match self.run(TxKind::Call(to), data, false) {
+    pub fn call(&self, to: Address, data: Vec<u8>) -> Reply {
+        match self.run(TxKind::Call(to), data).0 {
             ExecutionResult::Success { output, gas, .. } => Reply::Returned {
                 data: output.into_data().to_vec(),
                 gas: gas.tx_gas_used(),

@@ -46,6 +46,16 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
     /// @notice The data contract does not hold a key of this version.
     error KeyMalformed();
 
+    /// @notice What a proof fails at, in the order of checking; the names are those of docs/cid-argument.md.
+    /// Form: statement, length of the proof, scalars. A point that is none fails the opening.
+    enum Step {
+        Accepted,
+        Form,
+        Block,
+        Row,
+        Opening
+    }
+
     /// @dev First word of a key: its format, version and number of columns.
     bytes32 private constant HEADER = "zkaggle/v1/CID-KEY";
     uint256 private constant KEY_BYTES = 32 * 169;
@@ -73,21 +83,39 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         view
         returns (bool)
     {
+        return _step(key, statements, proof) == Step.Accepted;
+    }
+
+    /// @notice The step that refuses a proof, for whoever wonders why `verify` says no.
+    /// @dev Reverts for a key that is none.
+    function step(address[] calldata key, DatasetStatement[] calldata statements, bytes calldata proof)
+        external
+        view
+        returns (Step)
+    {
+        return _step(key, statements, proof);
+    }
+
+    function _step(address[] calldata key, DatasetStatement[] calldata statements, bytes calldata proof)
+        private
+        view
+        returns (Step)
+    {
         Run memory run;
         _load(key);
         run.p = _order;
-        if (!_read(run, statements, proof)) return false;
+        if (!_read(run, statements, proof)) return Step.Form;
         uint256 claim = _blocks(run);
         // After the commitments and m messages of six words.
         uint256 values = run.proof + COMMITMENTS + 192 * run.m;
-        if (claim != Sponge.expected(values, run.p)) return false;
-        if (!_rows(run, values)) return false;
+        if (claim != Sponge.expected(values, run.p)) return Step.Block;
+        if (!_rows(run, values)) return Step.Row;
         _reads(run, values);
         uint256 head = values + VALUES + 768 + READS + 384;
         uint256 n = run.m + 6;
-        if (!Opening.combine(run.proof, head, n, run.state, run.p)) return false;
+        if (!Opening.combine(run.proof, head, n, run.state, run.p)) return Step.Opening;
         // The last quotient ends the proof.
-        return _pair(run.proof + proof.length - 64, SCRATCH);
+        return _pair(run.proof + proof.length - 64, SCRATCH) ? Step.Accepted : Step.Opening;
     }
 
     /// @inheritdoc IDatasetVerifier

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IScoreVerifier, ScoreStatement} from "../interfaces/IScoreVerifier.sol";
 import {Halo2Verifier} from "./Halo2Verifier.sol";
+import {Srs} from "./Srs.sol";
 
 /// @title Accuracy statements, proved in halo2
 contract ScoreVerifier is Halo2Verifier, IScoreVerifier {
@@ -26,7 +27,7 @@ contract ScoreVerifier is Halo2Verifier, IScoreVerifier {
     }
 
     /// @inheritdoc IScoreVerifier
-    function srsId() public view override(Halo2Verifier, IScoreVerifier) returns (bytes32) {
+    function srsId() public view override(Srs, IScoreVerifier) returns (bytes32) {
         return super.srsId();
     }
 }

@@ -198,18 +198,3 @@ fn round_polynomial(sha: &[Fr; 4], boxes: &[Fr; 6], linear: &[Fr; 3], eq: &Fr, t
 pub(crate) fn horner(coefficients: &[Fr], x: &Fr) -> Fr {
     coefficients.iter().rev().fold(Fr::ZERO, |s, c| s * x + c)
 }
-
-/// Memory that a proof of so many slots takes, in bytes, the SRS included: an upper estimate.
-///
-/// The table of field elements after the third block round dominates; half of it again lives while it
-/// is folded. Then the opening: five vectors of all cells.
-pub fn memory(slots: usize) -> u64 {
-    let slots = slots as u64;
-    let padded = slots.next_power_of_two().max(1 << MIN_SLOT_VARIABLES);
-    let cells = padded * ROWS as u64;
-    let srs = 64 * cells;
-    let trace = slots * (864 + 856 + 32 * (2 * 92 + 2 * 88 + 128));
-    let table = slots.div_ceil(8) * 68 * 103 * 32;
-    let opening = 5 * 32 * cells;
-    64 * 1024 * 1024 + srs + trace + (table + table / 2).max(opening)
-}

@@ -1,12 +1,14 @@
 //! Every cell of a two-block message, changed: some constraint breaks.
 
 use super::build::{Fault, build};
-use super::long;
+use super::contract::small_contract;
+use super::{long, small_keys};
 use crate::claims::row_reads;
 use crate::constraints::{ROWS as CONSTRAINTS, Rows};
-use crate::fixture::Witness;
+use crate::fixture::{Push, Witness, prove};
 use crate::layout::{BIT_COLUMNS, BOUNDARY, CARRY_W, CHAIN_ROW, COLUMNS, ROWS, SCHEDULE};
 use crate::trace::K;
+use crate::verifier::VerifyError;
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field;
 use rayon::prelude::*;
@@ -35,12 +37,23 @@ fn refused(witness: &Witness, slot: usize, column: usize, row: usize) -> bool {
     !witness.violations().unwrap().is_empty()
 }
 
-#[test]
-fn every_cell_is_pinned() {
+/// Two blocks and their lead-in.
+fn two_blocks() -> Witness {
     let message: Vec<u8> = (0..100u8).map(|i| i.wrapping_mul(37)).collect();
     let honest = build(&[&message], Fault::None);
     assert_eq!(honest.slots.len(), 3);
+    honest
+}
+
+/// The other bit, two values that are none, and a random one.
+fn others(value: Fr) -> [Fr; 4] {
     let random = Fr::from_raw([0xdead_beef, 0x1234_5678_9abc_def0, 77, 0x0123_4567_89ab_cdef]);
+    [Fr::ONE - value, Fr::from(2), -Fr::ONE, random]
+}
+
+#[test]
+fn every_cell_is_pinned() {
+    let honest = two_blocks();
     let free: Vec<(usize, usize, usize)> = (0..3 * COLUMNS)
         .into_par_iter()
         .flat_map_iter(|i| {
@@ -49,8 +62,7 @@ fn every_cell_is_pinned() {
             let mut free = vec![];
             for row in 0..ROWS {
                 let value = witness.slots[slot][column][row];
-                let others = [Fr::ONE - value, Fr::from(2), -Fr::ONE, random];
-                for (n, other) in others.into_iter().enumerate() {
+                for (n, other) in others(value).into_iter().enumerate() {
                     // Sponge cells and flips in full; otherwise one of three unless the sweep is long.
                     let asked = n == 0 || long() || (row + column) % 3 == n - 1;
                     if other == value || !asked {
@@ -69,4 +81,32 @@ fn every_cell_is_pinned() {
     // A lead-in's chain carries must be bits; nothing reads them, its state goes nowhere.
     let lead: Vec<_> = (CHAIN_ROW..ROWS).map(|t| (0, CARRY_W, t)).collect();
     assert_eq!(free, lead);
+}
+
+/// The same as proofs, their errors carried on to the opening: a cell of every column, in one slot or in all.
+#[test]
+fn proofs_of_changed_cells_are_refused_by_both() {
+    let honest = two_blocks();
+    let (key, vk) = small_keys();
+    (0..3 * COLUMNS).into_par_iter().for_each(|i| {
+        let (slot, column) = (i / COLUMNS, i % COLUMNS);
+        if !long() && column % 3 != slot {
+            return;
+        }
+        let row = 29 * i % CHAIN_ROW;
+        let value = honest.slots[slot][column][row];
+        for (n, other) in others(value).into_iter().enumerate() {
+            if other == value || (!long() && n != i % 4) {
+                continue;
+            }
+            let mut witness = honest.clone();
+            witness.slots[slot][column][row] = other;
+            let proof = prove(key, &vk.srs_id(), &witness, Push::PastRow).unwrap();
+            let got = small_contract().agreed(&witness.statement, &proof);
+            assert!(
+                matches!(got, Err(VerifyError::Opening(_))),
+                "slot {slot}, column {column}, row {row}: {got:?}"
+            );
+        }
+    });
 }

@@ -1,105 +1,27 @@
 //! The contract and the native verifier give one verdict.
 
-use super::chain::{Chain, Reply};
-use crate::commit::VerifyKey;
+use super::chain::Reply;
+use super::contract::{Contract, words};
+use super::long;
 use crate::commit::testing::{rng, srs};
-use crate::encoding::{Word, g2_to_words, scalar_from_word, scalar_to_word};
+use crate::commit::{CommitKey, VerifyKey};
+use crate::encoding::{Word, scalar_from_word, scalar_to_word};
 use crate::prover::{Proved, prove};
 use crate::solidity;
 use crate::statement::Shard;
 use crate::verifier::verify;
 use halo2curves::bn256::Fr;
 use rand::{Rng, RngCore};
-use revm::primitives::Address;
+use rayon::prelude::*;
 use sha3::{Digest, Keccak256};
 use std::ops::ControlFlow;
 
-const VERIFY: &str = "verify(address[],(bytes32,uint256,uint256)[],bytes)";
-const ARTIFACT: &str = include_str!("../../../../contracts/artifacts/DatasetVerifier.json");
-
-/// Both verifiers under one SRS.
-struct Bench {
-    key: VerifyKey,
-    chain: Chain,
-    contract: Address,
-    data: Vec<Address>,
-}
-
-/// A statement as the chain takes it: nothing of it need be canonical.
-type Words = Vec<[Word; 3]>;
-
-fn number(n: u64) -> Word {
-    scalar_to_word(&Fr::from(n))
-}
-
-fn words(statement: &[Shard]) -> Words {
-    statement
-        .iter()
-        .map(|s| [s.digest, number(s.length.into()), scalar_to_word(&s.commitment)])
-        .collect()
-}
-
-fn calldata(data: &[Address], statement: &Words, proof: &[u8]) -> Vec<u8> {
-    let mut out = Keccak256::digest(VERIFY)[..4].to_vec();
-    let list = 32 * (1 + data.len());
-    let statements = 32 + 96 * statement.len();
-    for offset in [96, 96 + list, 96 + list + statements] {
-        out.extend(number(offset as u64));
-    }
-    out.extend(number(data.len() as u64));
-    for a in data {
-        out.extend([0u8; 12]);
-        out.extend(a.as_slice());
-    }
-    out.extend(number(statement.len() as u64));
-    out.extend(statement.iter().flatten().flatten());
-    out.extend(number(proof.len() as u64));
-    out.extend(proof);
-    out.resize(out.len().next_multiple_of(32) + 4, 0);
-    out
-}
-
-impl Bench {
-    fn new(key: VerifyKey, tau_g2: [Word; 4]) -> Self {
-        let artifact: serde_json::Value = serde_json::from_str(ARTIFACT).unwrap();
-        let mut creation = hex::decode(artifact["bytecode"].as_str().unwrap().trim_start_matches("0x")).unwrap();
-        creation.extend(tau_g2.iter().flatten());
-        let mut chain = Chain::new();
-        let (contract, _) = chain.deploy(creation).unwrap();
-        let data = chain.store([&solidity::key()[..]].into_iter());
-        Self {
-            key,
-            chain,
-            contract,
-            data,
-        }
-    }
-
-    fn ask(&mut self, statement: &Words, proof: &[u8]) -> Reply {
-        let call = calldata(&self.data, statement, proof);
-        self.chain.call(self.contract, call)
-    }
-
-    /// The verdict of both, which must be one.
-    fn verdict(&mut self, statement: &[Shard], proof: &[u8], what: &str) -> bool {
-        let native = verify(&self.key, statement, proof);
-        let reply = self.ask(&words(statement), proof);
-        assert!(
-            matches!(reply, Reply::Returned { .. }),
-            "{what}: the contract answers, {reply:?}"
-        );
-        assert_eq!(native.is_ok(), reply.is_true(), "{what}: natively {native:?}");
-        native.is_ok()
-    }
-}
-
-fn bench(n: usize) -> (crate::commit::CommitKey, Bench) {
+fn bench(n: usize) -> (CommitKey, Contract) {
     let (key, vk) = srs(n);
-    let tau = g2_to_words(vk.tau_g2());
-    (key, Bench::new(vk, tau))
+    (key, Contract::new(vk))
 }
 
-fn honest(key: &crate::commit::CommitKey, srs_id: &Word, lengths: &[usize], seed: u64) -> Proved {
+fn honest(key: &CommitKey, srs_id: &Word, lengths: &[usize], seed: u64) -> Proved {
     let mut rng = rng(seed);
     let shards: Vec<Vec<u8>> = lengths
         .iter()
@@ -115,15 +37,12 @@ fn honest(key: &crate::commit::CommitKey, srs_id: &Word, lengths: &[usize], seed
 
 /// Numbers of honest and changed proofs: a short campaign in every run, the long one on demand.
 fn campaign() -> (u64, usize) {
-    match std::env::var_os("ZKAGGLE_LONG") {
-        Some(_) => (1000, 10_000),
-        None => (24, 2000),
-    }
+    if long() { (1000, 10_000) } else { (24, 2000) }
 }
 
 #[test]
 fn honest_proofs_are_accepted_by_both() {
-    let (key, mut bench) = bench(10);
+    let (key, bench) = bench(10);
     let id = bench.key.srs_id();
     for lengths in [
         &[3][..],
@@ -142,12 +61,53 @@ fn honest_proofs_are_accepted_by_both() {
             bench.ask(&words(&p.statement), &p.proof).gas()
         );
     }
-    let mut rng = rng(2);
-    for seed in 0..campaign().0 {
+    let count = campaign().0;
+    (0..count).into_par_iter().for_each(|seed| {
+        let mut rng = rng(1 << 32 | seed);
         let lengths: Vec<usize> = (0..rng.gen_range(1..4)).map(|_| rng.gen_range(0..130)).collect();
         let p = honest(&key, &id, &lengths, seed);
         assert!(bench.verdict(&p.statement, &p.proof, &format!("seed {seed}, {lengths:?}")));
+    });
+    println!("{count} honest proofs accepted by both");
+}
+
+/// As 1,000 MNIST images with their labels, 156 records of 785 bytes a shard.
+#[test]
+fn a_dataset_of_seven_shards() {
+    if !long() {
+        println!("SKIPPED: set ZKAGGLE_LONG=1 to prove 785,000 bytes and verify them on chain");
+        return;
     }
+    let lengths = [[122_460; 6].as_slice(), &[50_240]].concat();
+    let (key, bench) = bench(20);
+    let p = honest(&key, &bench.key.srs_id(), &lengths, 7);
+    assert!(bench.verdict(&p.statement, &p.proof, "seven shards"));
+    let reply = bench.ask(&words(&p.statement), &p.proof);
+    println!("{lengths:?}: {} bytes, {} gas", p.proof.len(), reply.gas());
+    let (since, rounds) = (cpu_seconds(), 200);
+    for _ in 0..rounds {
+        verify(&bench.key, &p.statement, &p.proof).unwrap();
+    }
+    println!(
+        "native verification: {:.2} ms of CPU time",
+        (cpu_seconds() - since) * 1e3 / f64::from(rounds)
+    );
+    let mut other = p.statement.clone();
+    other.swap(0, 6);
+    assert!(!bench.verdict(&other, &p.proof, "shards exchanged"));
+}
+
+/// User and system time of this process, in ticks of 10 ms.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2);
+    fields.filter_map(|f| f.parse::<u64>().ok()).sum::<u64>() as f64 / 100.0
 }
 
 /// 2^256 − 1 is no scalar and no coordinate; the modulus is an alias of zero.
@@ -160,48 +120,49 @@ fn bad_words() -> [Word; 3] {
 
 #[test]
 fn changed_proofs_are_refused_by_both() {
-    let (key, mut bench) = bench(10);
+    let (key, bench) = bench(10);
     let id = bench.key.srs_id();
     let proofs: Vec<Proved> = [&[70][..], &[3, 64], &[120, 0, 57]]
         .iter()
         .map(|l| honest(&key, &id, l, 3))
         .collect();
-    let mut rng = rng(4);
     for p in &proofs {
         assert!(bench.verdict(&p.statement, &p.proof, "honest"));
     }
-    let mut round = 0;
     let (_, wanted) = campaign();
-    while round < wanted {
-        let p = &proofs[round % proofs.len()];
-        let count = p.proof.len() / 32;
-        // Every word in turn, first with a bit flipped, then as something else.
-        let word = (round / proofs.len()) % count;
-        let mut bad = p.proof.clone();
-        let place = &mut bad[32 * word..][..32];
-        let mut what = format!("word {word} of {count}");
-        match rng.gen_range(0..8) {
-            0..4 => place[rng.gen_range(0..32)] ^= 1 << rng.gen_range(0..8),
-            4 => place.copy_from_slice(&bad_words()[rng.gen_range(0..3)]),
-            5 => {
-                let other = rng.gen_range(0..count);
-                let copy = p.proof[32 * other..][..32].to_vec();
-                place.copy_from_slice(&copy);
-                what += &format!(", replaced by word {other}");
+    let changed: usize = (0..wanted)
+        .into_par_iter()
+        .map(|round| {
+            let mut rng = rng(4 << 32 | round as u64);
+            let p = &proofs[round % proofs.len()];
+            let count = p.proof.len() / 32;
+            // Every word in turn.
+            let word = (round / proofs.len()) % count;
+            let mut bad = p.proof.clone();
+            let place = &mut bad[32 * word..][..32];
+            let mut what = format!("round {round}: word {word} of {count}");
+            match rng.gen_range(0..8) {
+                0..4 => place[rng.gen_range(0..32)] ^= 1 << rng.gen_range(0..8),
+                4 => place.copy_from_slice(&bad_words()[rng.gen_range(0..3)]),
+                5 => {
+                    let other = rng.gen_range(0..count);
+                    place.copy_from_slice(&p.proof[32 * other..][..32]);
+                    what += &format!(", replaced by word {other}");
+                }
+                6 => rng.fill_bytes(place),
+                _ => {
+                    // A point becomes infinity, or two neighbours do.
+                    let end = bad.len().min(32 * word + 64);
+                    bad[32 * word..end].fill(0);
+                    what += " and the next are zero";
+                }
             }
-            6 => rng.fill_bytes(place),
-            _ => {
-                // A point becomes infinity, or two neighbours do.
-                let end = bad.len().min(32 * word + 64);
-                bad[32 * word..end].fill(0);
-                what += " and the next are zero";
-            }
-        }
-        if bad != p.proof {
-            assert!(!bench.verdict(&p.statement, &bad, &what), "{what} is accepted");
-        }
-        round += 1;
-    }
+            let same = bad == p.proof;
+            assert_eq!(bench.verdict(&p.statement, &bad, &what), same, "{what}");
+            usize::from(!same)
+        })
+        .sum();
+    println!("{changed} changed proofs refused by both");
     let p = &proofs[0];
     for cut in [0, 1, 32, 64, p.proof.len() - 64, p.proof.len() - 32, p.proof.len() - 1] {
         assert!(!bench.verdict(&p.statement, &p.proof[..cut], &format!("{cut} bytes")));
@@ -214,7 +175,7 @@ fn changed_proofs_are_refused_by_both() {
 
 #[test]
 fn changed_statements_are_refused_by_both() {
-    let (key, mut bench) = bench(10);
+    let (key, bench) = bench(10);
     let id = bench.key.srs_id();
     let p = honest(&key, &id, &[70, 64], 5);
     let base = p.statement.clone();
@@ -298,6 +259,5 @@ fn a_key_is_whole_or_none_and_another_srs_refuses() {
     use halo2curves::bn256::G2Affine;
     use halo2curves::group::Curve;
     let other = VerifyKey::new((G2Affine::generator() * Fr::from(5)).to_affine());
-    let tau = g2_to_words(other.tau_g2());
-    assert!(!Bench::new(other, tau).verdict(&p.statement, &p.proof, "another SRS"));
+    assert!(!Contract::new(other).verdict(&p.statement, &p.proof, "another SRS"));
 }

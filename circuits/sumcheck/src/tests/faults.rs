@@ -1,13 +1,14 @@
-//! For each constraint a witness that breaks it and no other: refused.
+//! For each constraint a witness that breaks it and no other: refused, natively and on chain.
 
 use super::build::{Fault, build};
+use super::contract::small_contract;
 use super::small_keys;
 use crate::claims::{Cell, Cells, row_reads};
 use crate::constraints::ROWS as CONSTRAINTS;
 use crate::fixture::{self, Push, Witness};
 use crate::layout::{A, BIT_COLUMNS, BOUNDARY, CARRY, COLUMNS, E, ROWS, SBOXES, SPONGE, W, alpha, constraint_name};
 use crate::trace::{K, Step};
-use crate::verifier::{VerifyError, verify};
+use crate::verifier::VerifyError;
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field;
 use rayon::prelude::*;
@@ -21,7 +22,7 @@ fn refused(witness: &Witness, names: &[String], pushes: &[Push]) {
     let (key, vk) = small_keys();
     for push in pushes {
         let proof = fixture::prove(key, &vk.srs_id(), witness, *push).unwrap();
-        let got = verify(vk, &witness.statement, &proof);
+        let got = small_contract().agreed(&witness.statement, &proof);
         let as_expected = match push {
             Push::No => got == Err(VerifyError::Block),
             Push::PastBlock => got == Err(VerifyError::Row),
@@ -69,7 +70,7 @@ fn a_word_that_is_not_its_sum() {
     ] {
         let witness = build(&[message], Fault::Step(1, step, 1 << 31));
         let proof = fixture::prove(&small_keys().0, &small_keys().1.srs_id(), &witness, Push::PastRow).unwrap();
-        assert!(verify(&small_keys().1, &witness.statement, &proof).is_err(), "{step:?}");
+        assert!(small_contract().agreed(&witness.statement, &proof).is_err(), "{step:?}");
     }
 }
 
@@ -169,7 +170,7 @@ fn cells_without_a_meaning() {
             assert_eq!(broken, [name]);
             let (key, vk) = small_keys();
             let proof = fixture::prove(key, &vk.srs_id(), &witness, Push::No).unwrap();
-            let got = verify(vk, &witness.statement, &proof);
+            let got = small_contract().agreed(&witness.statement, &proof);
             assert!(matches!(got, Err(VerifyError::Opening(_))), "{column} {row}: {got:?}");
         }
     }
@@ -221,7 +222,10 @@ fn other_bytes_digests_and_lengths() {
         assert!(!w.violations().unwrap().is_empty(), "{name}");
         for push in ALL {
             let proof = fixture::prove(key, &vk.srs_id(), &w, push).unwrap();
-            assert!(verify(vk, &w.statement, &proof).is_err(), "{name} {push:?}");
+            assert!(
+                small_contract().agreed(&w.statement, &proof).is_err(),
+                "{name} {push:?}"
+            );
         }
     }
 }

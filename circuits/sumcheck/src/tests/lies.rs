@@ -1,10 +1,12 @@
-//! For each claim a prover that lies in it, with the cells true: refused by the step that should.
+//! For each claim a prover that lies in it, with the cells true: refused by the step that should, natively
+//! and on chain.
 
 use super::build::{Fault, build};
+use super::contract::small_contract;
 use super::small_keys;
 use crate::fixture::{AfterBlocks, Lie, Push, blocks, blocks_committed};
 use crate::layout::{COLUMNS, ROW_VARIABLES, SPONGE_CELLS, read};
-use crate::verifier::{BLOCK_DEGREE, READ_DEGREE, ROW_DEGREE, VerifyError, verify};
+use crate::verifier::{BLOCK_DEGREE, READ_DEGREE, ROW_DEGREE, VerifyError};
 use halo2curves::bn256::{Fr, G1Affine};
 use halo2curves::group::prime::PrimeCurveAffine;
 use rayon::prelude::*;
@@ -18,7 +20,7 @@ fn true_cells() -> AfterBlocks {
 
 fn outcome(state: &AfterBlocks, lie: Lie, push: Push) -> Result<(), VerifyError> {
     let statement = build(&[MESSAGE], Fault::None).statement;
-    verify(&small_keys().1, &statement, &state.finish(lie, push).unwrap())
+    small_contract().agreed(&statement, &state.finish(lie, push).unwrap())
 }
 
 fn is_opening(got: &Result<(), VerifyError>) -> bool {

@@ -1,5 +1,6 @@
-//! Proofs and statements whose bytes are changed.
+//! Proofs and statements whose bytes are changed: one verdict, natively and on chain.
 
+use super::contract::{Step, small_contract};
 use super::{bytes, honest, small_keys};
 use crate::commit::testing::rng;
 use crate::encoding::{Word, scalar_to_word};
@@ -18,7 +19,10 @@ fn proved() -> Proved {
 }
 
 fn check(p: &Proved, proof: &[u8]) -> Result<(), VerifyError> {
-    verify(&small_keys().1, &p.statement, proof)
+    let native = verify(&small_keys().1, &p.statement, proof);
+    let on_chain = small_contract().step(&p.statement, proof);
+    assert_eq!(native.is_ok(), on_chain == Step::Accepted, "{native:?}, {on_chain:?}");
+    native
 }
 
 /// x + n as 256-bit integers, if it fits.

@@ -2,7 +2,8 @@
 //!
 //! * `honest`, `vectors`: true statements are proved: lengths, bit order, NIST's messages.
 //! * `reference`: the fast prover equals the one that evaluates the constraint list.
-//! * `faults`, `cells`, `lies`: wrong cells and wrong claims are refused, by the step that should.
+//! * `faults`, `cells`, `lies`: wrong cells and wrong claims are refused, natively and on chain, by the step that should.
+//! * `evm`: native verifier and contract agree on every proof.
 //! * `malformed`, `pinned`: bytes.
 //!
 //! `ZKAGGLE_LONG=1` runs the sweeps in full (release recommended).
@@ -11,6 +12,7 @@ mod build;
 mod cells;
 #[path = "../../../tests/evm/chain.rs"]
 mod chain;
+mod contract;
 mod evm;
 mod faults;
 mod honest;
