@@ -2,9 +2,11 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IDagPb} from "../src/interfaces/IDagPb.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {Base} from "./Base.sol";
+import {Nodes} from "./Nodes.sol";
 import {Coin} from "./mocks/Coins.sol";
 import {vm} from "./Vm.sol";
 
@@ -12,7 +14,7 @@ import {vm} from "./Vm.sol";
 /// double's here: a real proof's cost comes on top, and is measured where real proofs are.
 /// @dev `UPDATE_SNAPSHOTS=true` writes the file; otherwise any difference fails.
 /// forge-config: default.isolate = true
-contract GasTest is Base {
+contract GasTest is Base, Nodes {
     string private constant FILE = "snapshots/gas.json";
     string private body;
     string private old;
@@ -95,7 +97,24 @@ contract GasTest is Base {
         shardChallenges();
         largeClaims();
         mediumClaim();
+        trees();
         if (update) vm.writeFile(FILE, string.concat("{\n", body, "\n}\n"));
+    }
+
+    /// @dev 64 shards below one root, as Kubo makes it.
+    function trees() private {
+        bytes32[] memory d = new bytes32[](64);
+        uint64[] memory lengths = new uint64[](64);
+        for (uint256 j; j < 64; ++j) {
+            (d[j], lengths[j]) = (keccak256(abi.encode("leaf", j)), 122_880);
+        }
+        bytes[] memory nodes = new bytes[](1);
+        nodes[0] = fileNode(d, lengths);
+        IDagPb dag = IDagPb(deploy("DagPb", abi.encode(datasets)));
+        dag.leavesOf(sha256(nodes[0]), nodes);
+        note("leavesOf_64", 600_000);
+        dag.record(sha256(nodes[0]), nodes);
+        note("recordRoot_64", 700_000);
     }
 
     function keysAndDraws() private {

@@ -88,7 +88,9 @@ function placesOf(ast, source) {
       const types = (n.arguments || []).map((a) => a.typeDescriptions && a.typeDescriptions.typeString);
       for (let i = 0; i + 1 < types.length; ++i) {
         const [a, b] = [text(n.arguments[i]), text(n.arguments[i + 1])];
-        if (types[i] !== types[i + 1] || a === b || n.names.length) continue;
+        // A sum or product is the same either way round.
+        const even = i === 0 && /^(mulmod|addmod)$/.test(text(n.expression));
+        if (types[i] !== types[i + 1] || a === b || n.names.length || even) continue;
         const [at] = range(n.arguments[i]);
         const [next, length] = range(n.arguments[i + 1]);
         const gap = source.subarray(at + Buffer.byteLength(a), next).toString('utf8');

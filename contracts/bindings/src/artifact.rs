@@ -28,6 +28,7 @@ macro_rules! artifacts {
 
 artifacts![
     BountyMarket,
+    DagPb,
     DatasetRegistry,
     DatasetVerifier,
     KeyRegistry,

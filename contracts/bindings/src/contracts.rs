@@ -49,3 +49,10 @@ sol!(
     IReleaseVerifier,
     "../artifacts/IReleaseVerifier.json"
 );
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    IDagPb,
+    "../artifacts/IDagPb.json"
+);

@@ -13,6 +13,7 @@
 //! | [`build`] | files and folders to blocks, with the CIDs that `ipfs add --cid-version=1` gives |
 //! | [`walk`] | from a root to its leaves, every block hashed, every size and depth bounded |
 //! | [`car`] | CAR version 1 archives |
+//! | [`chain`] | trees as the contract `DagPb` reads them, and their nodes for a transaction |
 //!
 //! Nothing here does I/O of its own except [`build::add_path`]: a walk asks for blocks and is given them, so any store,
 //! peer or archive can drive it.
@@ -35,6 +36,7 @@
 
 pub mod build;
 pub mod car;
+pub mod chain;
 pub mod dag_pb;
 pub mod name;
 pub mod unixfs;
