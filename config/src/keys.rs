@@ -50,6 +50,7 @@ settings! {
     "chain.confirmations" => chain.confirmations;
     "chain.max_fee" => chain.max_fee;
     "chain.max_spend" => chain.max_spend;
+    "chain.max_spend_tokens" => chain.max_spend_tokens;
     "chain.poll" => chain.poll;
     "chain.production_opt_in" => chain.production_opt_in;
     "prover.keys_dir" => prover.keys_dir;

@@ -34,7 +34,7 @@ pub use error::{ConfigError, Place};
 pub use keys::KEYS;
 pub use layers::{DEFAULTS, Loader};
 pub use sections::Config;
-pub use values::{Backend, Dht, Role, RpcUrl};
+pub use values::{Backend, Dht, Role, RpcUrl, TokenLimit};
 
 /// A config file for a new node: the defaults with all their comments, and this role.
 ///

@@ -2,7 +2,7 @@
 
 use crate::error::{ConfigError, Place};
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Backend, Dht, Role, RpcUrl};
+use crate::values::{Backend, Dht, Role, RpcUrl, TokenLimit};
 use std::path::{Path, PathBuf};
 
 /// Everything a node is told by its user.
@@ -48,6 +48,7 @@ pub struct Chain {
     pub confirmations: u64,
     pub max_fee: Wei,
     pub max_spend: Wei,
+    pub max_spend_tokens: Vec<TokenLimit>,
     pub poll: Seconds,
     pub production_opt_in: bool,
 }

@@ -1,7 +1,7 @@
 //! Reading one setting's value from any layer, and printing it.
 
 use crate::units::{ByteSize, Seconds, Wei};
-use crate::values::{Backend, Dht, Role, RpcUrl};
+use crate::values::{Backend, Dht, Role, RpcUrl, TokenLimit};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -73,6 +73,7 @@ text_settings! {
     ByteSize: "a size such as \"4 GiB\"";
     Seconds: "a duration such as \"30 s\"";
     Wei: "an amount such as \"20 gwei\"";
+    TokenLimit: "a limit such as \"0x5fbd…0aa3=1000000\", in the token's smallest unit";
     RpcUrl: "a URL such as \"http://127.0.0.1:8545\"";
 }
 

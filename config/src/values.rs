@@ -127,9 +127,75 @@ impl fmt::Debug for RpcUrl {
     }
 }
 
+/// How much of an ERC-20 token may leave the account in a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenLimit {
+    /// The token's contract.
+    pub token: [u8; 20],
+    /// In the token's smallest unit.
+    pub amount: u128,
+}
+
+impl FromStr for TokenLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, amount) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?} has no \"=\" between the token's address and the amount"))?;
+        let digits = address.trim().strip_prefix("0x").unwrap_or_default();
+        if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(format!(
+                "{:?} is no address: 0x and 40 hexadecimal digits",
+                address.trim()
+            ));
+        }
+        let mut token = [0; 20];
+        for (byte, at) in token.iter_mut().zip((0..40).step_by(2)) {
+            // PANIC: none; every digit was checked above.
+            *byte = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|e| e.to_string())?;
+        }
+        let amount = amount.trim().replace('_', "");
+        let amount = amount
+            .parse()
+            .map_err(|_| format!("{amount:?} is no whole number of the token's smallest unit"))?;
+        Ok(Self { token, amount })
+    }
+}
+
+impl fmt::Display for TokenLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        for byte in self.token {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, "={}", self.amount)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_limit_reads_as_it_prints() {
+        let text = format!("0x{}=1000000", "ab".repeat(20));
+        let limit: TokenLimit = text.parse().unwrap();
+        assert_eq!((limit.token, limit.amount), ([0xab; 20], 1_000_000));
+        assert_eq!(limit.to_string(), text);
+        let bare = "ab".repeat(20);
+        for bad in [
+            bare.clone(),
+            format!("{bare}=1"),
+            format!("0x{bare}=-1"),
+            format!("0x{bare}=1.5"),
+            format!("0x{bare}a=1"),
+            format!("0x{}é=1", &bare[..38]),
+            "=".into(),
+        ] {
+            assert!(bad.parse::<TokenLimit>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn urls_never_print_what_may_be_a_key() {

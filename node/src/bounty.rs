@@ -3,11 +3,13 @@
 //! * [`Event`]: one thing that happened, with the time of its block passed beside it.
 //! * [`Bounty`]: one bounty as its events left it; phases follow from facts and the time asked for.
 //! * [`Book`]: every bounty of a market, and what it owes to whom.
+//! * [`pool`]: cut and choose, as the contract does it.
 //!
 //! The contract is the truth and this is its shadow: an event that the contract could not have emitted in
 //! this state is [`Impossible`], which is how a lying or broken endpoint is noticed.
 
 mod event;
+pub mod pool;
 
 pub use event::{EntryId, Event, Listing, Schedule, Terms};
 
@@ -166,6 +168,11 @@ impl Bounty {
     /// Earliest deadline among the shards that wait for an answer.
     pub fn overdue_at(&self) -> Option<u64> {
         self.challenged.values().map(|(_, deadline)| *deadline).min()
+    }
+
+    /// Whether a beacon decides, or decided, what becomes public, and not all of that is open yet.
+    pub fn draw_pending(&self) -> bool {
+        self.draw_end.is_some()
     }
 
     /// The present round of Claim, [start, end); none before Prove has an end.

@@ -1,5 +1,6 @@
 //! A bounty as a provider writes it down: TOML, format `zkaggle-bounty/1`.
 
+use crate::bounty::pool;
 use crate::failure::Failure;
 use alloy::primitives::Address;
 use anyhow::{Context, Result};
@@ -34,6 +35,16 @@ pub struct Windows {
     pub attest: Seconds,
     pub prove: Seconds,
     pub claim: Seconds,
+}
+
+/// Cut and choose: the dataset is a pool, of which a beacon makes some shards public after the bounty is funded.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draw {
+    /// Shards that become public; the others are the hold-out.
+    pub public: u16,
+    /// From posting: the time by which they must be opened. Ends within Commit, so that hunters can train on them.
+    pub window: Seconds,
 }
 
 /// The least accuracy that wins: a count of correct predictions, or a percentage rounded up.
@@ -100,6 +111,9 @@ pub struct BountyFile {
     #[serde(default)]
     pub allowed: Vec<Address>,
     pub windows: Windows,
+    /// Without it nothing of the data is public before the reveal.
+    #[serde(default)]
+    pub draw: Option<Draw>,
 }
 
 impl BountyFile {
@@ -135,7 +149,52 @@ impl BountyFile {
                 "architectures: name at least one; without it nobody can enter",
             ));
         }
+        if let Some(draw) = &file.draw {
+            if file.mode == Mode::Open {
+                return Err(Failure::usage(
+                    "draw: all data of an open bounty is public; a draw needs mode = \"sealed\"",
+                ));
+            }
+            if draw.public == 0 || u64::from(draw.window) == 0 {
+                return Err(Failure::usage("draw: public and window are at least 1"));
+            }
+            if draw.window >= file.windows.commit {
+                return Err(Failure::usage(
+                    "draw: window must end before Commit does, so that hunters can train on what became public",
+                ));
+            }
+        }
         Ok(file)
+    }
+
+    /// How many of a pool's shards are the hold-out: all of them without a draw.
+    ///
+    /// # Errors
+    /// Usage for a pool that cannot be drawn from.
+    pub fn held(&self, lengths: &[usize]) -> Result<usize> {
+        let Some(draw) = &self.draw else {
+            return Ok(lengths.len());
+        };
+        if lengths.len() > pool::MOST {
+            return Err(Failure::usage(format!(
+                "draw: the dataset has {} shards, a pool at most {}; import it with a larger --per-shard",
+                lengths.len(),
+                pool::MOST
+            )));
+        }
+        if lengths.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Err(Failure::usage(
+                "draw: the dataset's shards differ in length, and any of them may stay; import it with a --per-shard that divides its records",
+            ));
+        }
+        match lengths.len().checked_sub(draw.public.into()) {
+            None | Some(0) => Err(Failure::usage(format!(
+                "draw: {} shards shall become public, the dataset has {}; at least one stays as the hold-out",
+                draw.public,
+                lengths.len()
+            ))),
+            Some(held) => Ok(held),
+        }
     }
 }
 
@@ -185,6 +244,20 @@ mod tests {
         ] {
             let e = BountyFile::parse(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(format!("{e:#}").contains(word), "{e:#}");
+        }
+        let with = |draw: &str| BountyFile::parse(&format!("{GOOD}\n{draw}"));
+        let good = with("[draw]\npublic = 2\nwindow = \"5m\"").unwrap();
+        assert_eq!(good.held(&[64, 64, 64]).unwrap(), 1);
+        for bad in [&[64, 64][..], &[64, 64, 65], &[64; 257]] {
+            assert!(good.held(bad).unwrap_err().to_string().contains("draw"), "{bad:?}");
+        }
+        for bad in [
+            "public = 0\nwindow = \"5m\"",
+            "public = 2\nwindow = \"10m\"",
+            "public = 2",
+        ] {
+            let e = with(&format!("[draw]\n{bad}")).unwrap_err();
+            assert_eq!(crate::failure::code_of(&e), crate::failure::Code::Usage, "{bad}");
         }
         for bad in ["200 %", "0 %", "ninety", "-1 %", "nan %"] {
             assert!(Threshold::Percent(bad.into()).correct(360).is_err(), "{bad}");

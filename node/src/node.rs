@@ -16,7 +16,8 @@ pub enum Role {
 }
 
 impl Role {
-    async fn tick(&mut self) -> Result<Tick> {
+    /// Does the next thing that is due.
+    pub async fn tick(&mut self) -> Result<Tick> {
         match self {
             Self::Provider(p) => p.tick().await,
             Self::Hunter(h) => h.tick().await,

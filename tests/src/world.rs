@@ -34,7 +34,8 @@ const YES: Bytes = bytes!("6760015f5260205ff35f5260086018f3");
 /// Records of the hold-out, two bytes each.
 pub const SAMPLES: u32 = 64;
 const SHARD_BYTES: u32 = SAMPLES * 2;
-const SALT: [u8; 32] = [7; 32];
+/// Opens every hold-out here.
+pub const SALT: [u8; 32] = [7; 32];
 /// Creation code of `Token.sol`, as text (tests/vectors/VECTORS.md).
 const TOKEN: &str = include_str!("../vectors/token.hex");
 /// A milliether: the stories' unit.
@@ -234,12 +235,17 @@ impl World {
 
     /// Posts a sealed bounty.
     pub async fn post(&self, owner: &Market, rules: &Rules) -> Result<u64> {
+        Ok(owner.create(self.params(rules).await?).await?.0)
+    }
+
+    /// What [`Self::post`] posts.
+    pub async fn params(&self, rules: &Rules) -> Result<IBountyMarket::Params> {
         let [commit, gap, reveal, attest, prove, claim, challenge, answer] = self.windows();
         let wei = |milli: u64| (u128::from(milli) * u128::from(MILLI)).try_into();
         let key = ProviderKey::from_uniform(&[9; 64]).context("a key")?.public();
         let point = |x: &Fr| U256::from_be_bytes(zkaggle_graph::field::to_be_bytes(x));
         let now = self.market.chain().now().await?;
-        let params = IBountyMarket::Params {
+        Ok(IBountyMarket::Params {
             mode: 0,
             token: rules.token.unwrap_or_default(),
             prizes: rules.prizes.iter().map(|p| wei(*p)).collect::<Result<_, _>>()?,
@@ -271,8 +277,32 @@ impl World {
             pkY: point(&key.y),
             allowed: vec![],
             draw: IBountyMarket::Draw { pool: 0, window: 0 },
+        })
+    }
+
+    /// Whose clock the stories run by.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Has a shard attested, by the adapter that says yes.
+    pub async fn attest_shard(&self, digest: [u8; 32]) -> Result<()> {
+        let shard = CidInstance {
+            digest,
+            length: SHARD_BYTES,
+            shard: Fr::from(5u64),
         };
-        Ok(owner.create(params).await?.0)
+        self.market.attest_shards(self.dataset_vk, &[shard], b"yes").await?;
+        Ok(())
+    }
+
+    /// Lets this many blocks pass, each with somebody's payment in it.
+    pub async fn blocks(&self, n: usize) -> Result<()> {
+        for _ in 0..n {
+            let pay = TransactionRequest::default().with_to(self.faucet.account());
+            self.faucet.send_request("a block", pay).await?;
+        }
+        Ok(())
     }
 
     fn model(player: &Market) -> Fr {

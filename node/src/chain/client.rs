@@ -5,6 +5,7 @@ use super::endpoints::Endpoints;
 use super::errors::unreachable_chain;
 use super::outbox::Outbox;
 use super::submit::Patience;
+use super::tokens::TokenCeilings;
 use crate::failure::Failure;
 use alloy::network::EthereumWallet;
 use alloy::primitives::{Address, B256, U256, keccak256};
@@ -68,6 +69,8 @@ pub struct Chain {
     chain_id: u64,
     caution: Caution,
     outbox: Arc<Outbox>,
+    /// Without them, tokens are not limited.
+    tokens: Option<Arc<TokenCeilings>>,
     endpoints: Option<Endpoints>,
 }
 
@@ -109,6 +112,7 @@ impl Chain {
                 ..Caution::default()
             },
             outbox: Arc::new(Outbox::memory()),
+            tokens: None,
             endpoints: None,
         })
     }
@@ -157,6 +161,18 @@ impl Chain {
         Self { caution, ..self }
     }
 
+    /// The same account, letting out no more of each token in a day than this, and nothing of any other.
+    pub fn with_token_ceilings(self, tokens: TokenCeilings) -> Self {
+        Self {
+            tokens: Some(Arc::new(tokens)),
+            ..self
+        }
+    }
+
+    pub(super) fn token_ceilings(&self) -> Option<&TokenCeilings> {
+        self.tokens.as_deref()
+    }
+
     /// What this account does not do.
     pub fn caution(&self) -> &Caution {
         &self.caution
@@ -166,7 +182,7 @@ impl Chain {
         &self.wallet
     }
 
-    pub(super) fn outbox(&self) -> &Outbox {
+    pub(crate) fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 

@@ -1,9 +1,8 @@
-//! Data that must be there, and keys that are asked for: challenges, answers, proposals.
+//! Data that must be there, and keys that are asked for: challenges, answers, proposals; withdrawing an asset.
 
 use super::client::Sent;
 use super::errors::{explain, explain_call};
 use super::market::Market;
-use crate::failure::Failure;
 use alloy::consensus::Transaction;
 use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -99,54 +98,6 @@ impl Market {
     /// Withdraws an asset.
     pub async fn withdraw_asset(&self, asset: Address) -> Result<Sent> {
         self.chain().send("withdraw", self.market.withdraw(asset)).await
-    }
-
-    /// Lets the market take exactly `amount` of a token from this account.
-    ///
-    /// # Errors
-    /// Refused when the account holds less, or the token does not say yes.
-    pub async fn approve(&self, token: Address, amount: U256) -> Result<()> {
-        let erc20 = IErc20::new(token, self.chain().rpc().clone());
-        let me = self.chain().account();
-        let balance = erc20.balanceOf(me).call().await.map_err(explain_call)?;
-        if balance < amount {
-            return Err(Failure::refused(format!(
-                "prizes and bond are {amount} of the token {token}, the account holds {balance} (smallest units)"
-            )));
-        }
-        let allowed = erc20.allowance(me, self.address()).call().await.map_err(explain_call)?;
-        if allowed == amount {
-            return Ok(());
-        }
-        if !allowed.is_zero() {
-            // Some tokens refuse to change an allowance that is not zero.
-            self.chain()
-                .send("reset the token's allowance", erc20.approve(self.address(), U256::ZERO))
-                .await?;
-        }
-        self.chain()
-            .send(
-                "allow the market to take prizes and bond",
-                erc20.approve(self.address(), amount),
-            )
-            .await?;
-        let allowed = erc20.allowance(me, self.address()).call().await.map_err(explain_call)?;
-        if allowed < amount {
-            return Err(Failure::refused(format!(
-                "the token {token} did not allow the market to take {amount}"
-            )));
-        }
-        Ok(())
-    }
-}
-
-alloy::sol! {
-    /// What is used of ERC-20; some tokens return nothing from `approve`.
-    #[sol(rpc)]
-    interface IErc20 {
-        function approve(address spender, uint256 amount) external;
-        function allowance(address owner, address spender) external view returns (uint256);
-        function balanceOf(address account) external view returns (uint256);
     }
 }
 

@@ -15,7 +15,9 @@
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
 //! | [`market`] | bounties, entries, boards and claims, read and written |
 //! | [`chunks`] | claims too large for calldata: listed, challenged, answered, settled |
-//! | [`disputes`] | challenges and their answers, proposed keys, tokens |
+//! | [`disputes`] | challenges and their answers, proposed keys |
+//! | [`tokens`] | exact allowances, what may leave the account |
+//! | [`draws`] | cut and choose: the beacon's choice, openings, both checked |
 //! | [`states`] | the market's enumerations |
 //! | [`time`] | moves a development chain's clock |
 
@@ -25,6 +27,7 @@ pub mod convert;
 pub mod deploy;
 pub mod deployment;
 pub mod disputes;
+pub mod draws;
 pub mod endpoints;
 pub mod errors;
 pub mod fees;
@@ -36,6 +39,7 @@ pub mod outbox;
 pub mod states;
 pub mod submit;
 pub mod time;
+pub mod tokens;
 pub mod view;
 pub mod watcher;
 

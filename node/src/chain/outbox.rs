@@ -24,6 +24,8 @@ use zkaggle_vault::records::Records;
 const WAIT_FOR_LOCK: Duration = Duration::from_secs(30);
 /// What the spending limit covers, in seconds.
 const DAY: u64 = 24 * 3_600;
+/// Name under which ether's spending is kept.
+const ETHER: &str = "lately";
 
 /// One signed offer for a note's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +67,12 @@ impl Note {
     }
 }
 
-/// What left the account in the last day: amounts sent and gas at its worst, by Unix seconds.
+/// What left the account in the last day of an asset: of ether amounts sent and gas at its worst, of a token what
+/// was sent or may be taken, by Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spending {
-    /// Unix seconds, wei.
+    /// Unix seconds, and smallest units.
     pub lately: Vec<(u64, U256)>,
 }
 
@@ -79,6 +82,22 @@ impl zkaggle_vault::Record for Spending {
 }
 
 impl Spending {
+    /// Counts `amount` where the last day's sum stays within `limit`; otherwise, and without `count`, nothing.
+    ///
+    /// # Errors
+    /// The last day's sum.
+    fn take(&mut self, amount: U256, limit: U256, count: bool) -> Result<(), U256> {
+        let now = unix_now();
+        let before = self.since(now.saturating_sub(DAY));
+        if before.saturating_add(amount) > limit {
+            return Err(before);
+        }
+        if count {
+            self.lately.push((now, amount));
+        }
+        Ok(())
+    }
+
     fn since(&mut self, then: u64) -> U256 {
         self.lately.retain(|(at, _)| *at >= then);
         self.lately
@@ -89,7 +108,8 @@ impl Spending {
 
 #[derive(Debug)]
 enum Shelf {
-    Memory(Mutex<(BTreeMap<String, Note>, Spending)>),
+    /// Notes by name, and spending by asset.
+    Memory(Mutex<(BTreeMap<String, Note>, BTreeMap<String, Spending>)>),
     Disk {
         dir: PathBuf,
         notes: Records<Note>,
@@ -227,29 +247,72 @@ impl Outbox {
     /// # Errors
     /// [`Code::Refused`], naming the setting, when it would exceed the limit; nothing is counted then.
     pub fn spend(&self, what: &str, wei: U256, limit: Option<u128>) -> Result<()> {
+        self.ether(what, wei, limit, true)
+    }
+
+    /// As [`Self::spend`], counting nothing.
+    pub fn room(&self, what: &str, wei: U256, limit: Option<u128>) -> Result<()> {
+        self.ether(what, wei, limit, false)
+    }
+
+    fn ether(&self, what: &str, wei: U256, limit: Option<u128>, count: bool) -> Result<()> {
         let Some(limit) = limit else { return Ok(()) };
-        let now = unix_now();
-        let check = |s: &mut Spending| -> Result<()> {
-            let before = s.since(now.saturating_sub(DAY));
-            if before.saturating_add(wei) > U256::from(limit) {
-                return Err(Failure::refused(format!(
-                    "{what} may cost {}; with {} sent in the last day that is above chain.max_spend = {}",
-                    show(wei),
-                    show(before),
-                    Wei(limit)
-                )));
-            }
-            s.lately.push((now, wei));
-            Ok(())
+        self.spending(ETHER, |s| match s.take(wei, U256::from(limit), count) {
+            Ok(()) => Ok(count),
+            Err(before) => Err(Failure::refused(format!(
+                "{what} may cost {}; with {} sent in the last day that is above chain.max_spend = {}",
+                show(wei),
+                show(before),
+                Wei(limit)
+            ))),
+        })
+    }
+
+    /// Counts what leaves, or may be taken, of a token; none of a token that has no ceiling may.
+    ///
+    /// # Errors
+    /// [`Code::Refused`], naming the setting; nothing is counted then.
+    pub fn spend_token(
+        &self,
+        what: &str,
+        token: Address,
+        amount: U256,
+        ceilings: Option<&BTreeMap<Address, U256>>,
+    ) -> Result<()> {
+        self.token(what, token, amount, ceilings, true)
+    }
+
+    /// As [`Self::spend_token`], counting nothing.
+    pub fn room_token(
+        &self,
+        what: &str,
+        token: Address,
+        amount: U256,
+        ceilings: Option<&BTreeMap<Address, U256>>,
+    ) -> Result<()> {
+        self.token(what, token, amount, ceilings, false)
+    }
+
+    fn token(
+        &self,
+        what: &str,
+        token: Address,
+        amount: U256,
+        ceilings: Option<&BTreeMap<Address, U256>>,
+        count: bool,
+    ) -> Result<()> {
+        let Some(ceilings) = ceilings else { return Ok(()) };
+        let Some(limit) = ceilings.get(&token) else {
+            return Err(Failure::refused(format!(
+                "{what} lets {amount} of the token {token} go, and chain.max_spend_tokens does not list it; add \"{token}={amount}\" there to allow that"
+            )));
         };
-        match &self.shelf {
-            Shelf::Memory(m) => check(&mut m.lock().unwrap_or_else(PoisonError::into_inner).1),
-            Shelf::Disk { spending, .. } => {
-                let mut s = spending.get("lately")?.unwrap_or_default();
-                check(&mut s)?;
-                Ok(spending.put("lately", &s)?)
-            }
-        }
+        self.spending(&format!("token-{token:x}"), |s| match s.take(amount, *limit, count) {
+            Ok(()) => Ok(count),
+            Err(before) => Err(Failure::refused(format!(
+                "{what} lets {amount} of the token {token} go; with {before} in the last day that is above its chain.max_spend_tokens of {limit}"
+            ))),
+        })
     }
 
     /// Gives back what a transaction did not cost after all.
@@ -257,17 +320,26 @@ impl Outbox {
         if limit.is_none() || wei.is_zero() {
             return Ok(());
         }
-        let lower = |s: &mut Spending| {
+        self.spending(ETHER, |s| {
             if let Some(last) = s.lately.last_mut() {
                 last.1 = last.1.saturating_sub(wei);
             }
-        };
+            Ok(true)
+        })
+    }
+
+    /// Looks at the spending of an asset; what `look` changed is kept when it says so.
+    fn spending(&self, asset: &str, look: impl FnOnce(&mut Spending) -> Result<bool>) -> Result<()> {
         match &self.shelf {
-            Shelf::Memory(m) => lower(&mut m.lock().unwrap_or_else(PoisonError::into_inner).1),
+            Shelf::Memory(m) => {
+                let mut held = m.lock().unwrap_or_else(PoisonError::into_inner);
+                look(held.1.entry(asset.to_owned()).or_default())?;
+            }
             Shelf::Disk { spending, .. } => {
-                let mut s = spending.get("lately")?.unwrap_or_default();
-                lower(&mut s);
-                spending.put("lately", &s)?;
+                let mut s = spending.get(asset)?.unwrap_or_default();
+                if look(&mut s)? {
+                    spending.put(asset, &s)?;
+                }
             }
         }
         Ok(())
@@ -326,6 +398,20 @@ mod tests {
         o.spend("b", wei(60), Some(100)).unwrap();
         assert!(o.spend("c", wei(1), Some(100)).is_err());
         o.spend("no limit", U256::MAX, None).unwrap();
+        o.room("d", U256::ZERO, Some(100)).unwrap();
+        assert!(o.room("d", wei(1), Some(100)).is_err());
+
+        let (listed, other) = (Address::repeat_byte(8), Address::repeat_byte(9));
+        let ceilings = Some(BTreeMap::from([(listed, wei(50))]));
+        o.room_token("a", listed, wei(50), ceilings.as_ref()).unwrap();
+        o.spend_token("a", listed, wei(30), ceilings.as_ref()).unwrap();
+        o.spend_token("b", listed, wei(20), ceilings.as_ref()).unwrap();
+        for (token, amount) in [(listed, 1), (other, 1)] {
+            let e = o.spend_token("c", token, wei(amount), ceilings.as_ref()).unwrap_err();
+            assert_eq!(crate::failure::code_of(&e), Code::Refused);
+            assert!(e.to_string().contains("chain.max_spend_tokens"), "{e}");
+        }
+        o.spend_token("no limit", other, U256::MAX, None).unwrap();
     }
 
     #[test]

@@ -188,6 +188,10 @@ impl Chain {
         };
         self.offer(&mut note, fees).await?;
         self.outbox().spend(what, worst, self.caution().max_spend)?;
+        if let Err(e) = self.spend_token(what, note.to, &note.input) {
+            self.outbox().unspend(worst, self.caution().max_spend)?;
+            return Err(e);
+        }
         self.outbox().put(&note)?;
         Ok(note)
     }

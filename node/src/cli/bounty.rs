@@ -38,6 +38,9 @@ pub enum BountyCommand {
         after_help = "Example:\n  zkaggle bounty show 1 --rpc-url http://127.0.0.1:8545 --deployment deployment.json"
     )]
     Show(IdArgs),
+    /// Let the beacon choose the public part of a bounty with a draw, open it on chain, and release its blocks.
+    #[command(after_help = "Example:\n  zkaggle bounty draw bounty.toml --dir ~/.zkaggle")]
+    Draw(FileArgs),
     /// Reveal the hold-out: its digests on chain, its blocks to every peer. Revealed data is public for ever.
     #[command(after_help = "Example:\n  zkaggle bounty reveal bounty.toml --dir ~/.zkaggle")]
     Reveal(FileArgs),
@@ -155,6 +158,16 @@ pub async fn run(args: BountyArgs, out: Output) -> Result<()> {
             let seen = show::History::read(&market).await?;
             let seen = show::Bounty::read(&market, &seen, a.id).await?;
             out.print(&seen, &seen.text())
+        }
+        BountyCommand::Draw(a) => {
+            let (mut p, end) = provider(&a).await?;
+            let done = p.draw_now().await;
+            end.await;
+            let id = done?;
+            out.print(
+                &json!({ "bounty": id, "done": "draw" }),
+                &format!("bounty {id}: what the beacon chose is open and released; keep a node up to serve it"),
+            )
         }
         BountyCommand::Reveal(a) => {
             let (mut p, end) = provider(&a).await?;

@@ -6,12 +6,14 @@ use super::init::password;
 use crate::chain::market::Market;
 use crate::chain::outbox::Outbox;
 use crate::chain::submit::Patience;
+use crate::chain::tokens::TokenCeilings;
 use crate::chain::{Caution, Chain, Deployment};
 use crate::failure::Failure;
 use crate::node_dir::{CONFIG_FILE, NodeDir};
 use crate::progress::Reporter;
 use crate::prover::Prover;
 use crate::roles::services::{Peers, Services};
+use alloy::primitives::U256;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -243,7 +245,18 @@ async fn connect(
         confirmations: chain.confirmations,
         patience: Patience::on(id),
     };
-    let account = Chain::connect_any(&urls, signer, Some(id)).await?.with_caution(caution);
+    let mut tokens = TokenCeilings::new();
+    for limit in &chain.max_spend_tokens {
+        if tokens.insert(limit.token.into(), U256::from(limit.amount)).is_some() {
+            return Err(Failure::usage(format!(
+                "chain.max_spend_tokens lists the token of {limit} twice"
+            )));
+        }
+    }
+    let account = Chain::connect_any(&urls, signer, Some(id))
+        .await?
+        .with_caution(caution)
+        .with_token_ceilings(tokens);
     Ok(match outbox {
         Some(dir) => account.with_outbox(Outbox::open(dir)?),
         None => account,

@@ -3,6 +3,7 @@
 use super::args::{DaemonArgs, RoleArg};
 use super::claims;
 use super::connect::{self, MarketArgs, NodeArgs};
+use super::hunt_samples::SamplesArgs;
 use super::output::Output;
 use super::show;
 use crate::failure::Failure;
@@ -27,6 +28,11 @@ pub enum HuntCommand {
     /// the entry is printed and nothing is sent (exit code 3).
     #[command(after_help = "Example:\n  zkaggle hunt commit 1 --model digits.zkm --dir ~/.zkaggle --dry-run")]
     Commit(CommitArgs),
+    /// Fetch what a bounty's draw made public, checked, into a file to train on.
+    #[command(
+        after_help = "Example:\n  zkaggle hunt samples 1 --out public.csv --dir ~/.zkaggle --peer /ip4/127.0.0.1/tcp/4101/p2p/12D3KooW…"
+    )]
+    Samples(SamplesArgs),
     /// Fetch the data, prove what the committed model scores, and have it ranked.
     #[command(
         after_help = "Example:\n  zkaggle hunt prove 1 --dir ~/.zkaggle --peer /ip4/127.0.0.1/tcp/4101/p2p/12D3KooW…"
@@ -134,6 +140,7 @@ pub struct RunArgs {
 pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
     match args.command {
         HuntCommand::Commit(a) => commit(a, out).await,
+        HuntCommand::Samples(a) => super::hunt_samples::run(a, out).await,
         HuntCommand::Prove(a) => {
             let (hunter, end) = hunter(&a.node, None).await?;
             let done = hunter.prove_now(a.id).await;

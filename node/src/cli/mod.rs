@@ -22,6 +22,7 @@ mod devnet;
 mod doctor;
 mod doctor_backends;
 mod hunt;
+mod hunt_samples;
 mod init;
 mod model;
 mod output;

@@ -1,6 +1,7 @@
 //! The hunter: enters every bounty its model fits, proves what it scores, and claims.
 
 mod claim;
+pub mod drawn;
 mod large;
 
 use super::Tick;
@@ -76,6 +77,8 @@ pub struct Hunter {
     unfit: BTreeMap<u64, usize>,
     /// Bounties whose large claim this process has let out.
     released: BTreeSet<u64>,
+    /// Bounties whose draw is open and was checked.
+    drawn: BTreeSet<u64>,
     /// How often a bounty's shard could not be fetched.
     missed: Mutex<BTreeMap<(u64, usize), u32>>,
 }
@@ -93,6 +96,7 @@ impl Hunter {
             over: BTreeMap::new(),
             unfit: BTreeMap::new(),
             released: BTreeSet::new(),
+            drawn: BTreeSet::new(),
             missed: Mutex::default(),
         }
     }
@@ -113,6 +117,10 @@ impl Hunter {
     /// Does the next thing that is due on any bounty.
     pub async fn tick(&mut self) -> Result<Tick> {
         self.recall().await?;
+        if Box::pin(self.services.market.chain().recover()).await? > 0 {
+            // A re-org took something away; it is sent again, and what to do next is read anew.
+            return Ok(Tick::Worked);
+        }
         let view = self.view.get_or_insert_with(|| View::new(&self.services.market));
         view.catch_up().await.context("read the market's history")?;
         let count = view.book().bounties.len() as u64;
@@ -393,6 +401,9 @@ impl Hunter {
         let Some(path) = self.model.clone().filter(|_| self.unfit.get(&id) != Some(&keys)) else {
             return Ok(Tick::Idle);
         };
+        if Box::pin(self.waits_for_draw(id)).await? {
+            return Ok(Tick::Idle);
+        }
         let model = ModelFile::read(&path).with_context(|| format!("model file {}", path.display()))?;
         let graph = &model.graph;
         let looked = preflight(&self.services, id, b, graph, self.max_memory).await?;

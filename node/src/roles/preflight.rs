@@ -2,6 +2,7 @@
 //! this machine, and what it will cost.
 
 use super::services::Services;
+use crate::chain::draws::Public;
 use crate::chain::outbox::show;
 use crate::chain::states::Phase;
 use crate::failure::Failure;
@@ -103,6 +104,17 @@ pub async fn preflight(
             other => format!("the bounty is in {other:?}, entries are made in Commit"),
         },
     );
+    if !b.holdout.is_zero() && market.draw_of(id).await?.pool != 0 {
+        let public = Box::pin(market.public_part(id, b.holdout)).await?;
+        let (good, answer) = match public {
+            Public::Open(open) => (true, format!("{} shard(s) were drawn and are open", open.len())),
+            _ => (
+                false,
+                "what the beacon makes public is not open yet; wait for it".to_owned(),
+            ),
+        };
+        p.add("draw", good, answer);
+    }
     if b.owner == market.chain().account() {
         p.add("owner", false, "the bounty is this account's own");
     }
@@ -202,6 +214,21 @@ pub async fn preflight(
             show(balance)
         ),
     );
+    let room = market
+        .chain()
+        .outbox()
+        .room("entering", stake + gas_wei, market.chain().caution().max_spend);
+    if let Err(e) = room {
+        p.add("ceiling", false, e.to_string());
+    }
+    let token = market.detail(id).await?.token;
+    if !token.is_zero() {
+        p.add(
+            "prize",
+            true,
+            format!("prizes are paid in the token {token}; the stake is ether, and no token leaves this account"),
+        );
+    }
     Ok(p)
 }
 

@@ -1,8 +1,11 @@
 //! The provider: proves its data, posts, reveals, attests, and opens what it paid for.
 
+mod attest;
+mod draw;
 mod inspect;
 mod review;
 
+use self::attest::{lengths, proof_runs};
 use self::inspect::Inspection;
 use super::Tick;
 use super::services::Services;
@@ -14,13 +17,11 @@ use crate::chain::view::View;
 use crate::dataset;
 use crate::failure::Failure;
 use crate::progress::Cost;
-use crate::proof_file::{ProofFile, ShardFile, Statement};
 use crate::prover::{Prover, cid};
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 use zkaggle_bindings::IBountyMarket::{self, Bounty, Params};
@@ -69,6 +70,8 @@ pub struct Provider {
     opened: BTreeSet<(Address, u8)>,
     /// Proposed keys that were looked at.
     considered: BTreeSet<(B256, B256)>,
+    /// The drawn shards' blocks are released.
+    drawn_out: bool,
     max_memory: Option<ByteSize>,
     inspection: Inspection,
 }
@@ -83,6 +86,7 @@ impl Provider {
             view: None,
             opened: BTreeSet::new(),
             considered: BTreeSet::new(),
+            drawn_out: false,
             max_memory: None,
             inspection: Inspection::default(),
         }
@@ -103,22 +107,31 @@ impl Provider {
 
     /// Does the next thing that is due.
     pub async fn tick(&mut self) -> Result<Tick> {
-        let dataset = self.dataset().await?;
+        let pool = self.dataset().await?;
         let Some(id) = self.id else {
-            self.post(&dataset).await?;
+            Box::pin(self.post(&pool)).await?;
             return Ok(Tick::Worked);
         };
         let s = self.services.clone();
+        if Box::pin(s.market.chain().recover()).await? > 0 || !self.still_ours(id).await? {
+            // What a re-org took away was sent again, perhaps under another number: look for it anew.
+            self.id = None;
+            return Ok(Tick::Worked);
+        }
         let b = s.market.bounty(id).await?;
         let phase = s.market.phase(id).await?;
         let settled = Phase::read(b.settled)? != Phase::None;
+        if !settled && phase != Phase::Defaulted && Box::pin(self.see_to_draw(id, phase, &pool)).await? {
+            return Ok(Tick::Worked);
+        }
+        let dataset = self.held(id, &pool).await?;
         if matches!(phase, Phase::Attest | Phase::Prove) && self.answer(id, &dataset).await? {
             return Ok(Tick::Worked);
         }
         match phase {
             Phase::Commit if self.consider(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Reveal if self.reveal_open(&b).await? => self.reveal(id, &dataset).await,
-            Phase::Attest => self.attest(id, &b, &dataset).await,
+            Phase::Attest => self.attest(id, &pool, &dataset).await,
             Phase::Claim | Phase::Closed if Box::pin(self.inspect(id, &dataset)).await? => Ok(Tick::Worked),
             Phase::Prove | Phase::Claim | Phase::Closed if self.open_claims(id, &dataset).await? => Ok(Tick::Worked),
             Phase::Claim => self.close(id).await,
@@ -135,6 +148,12 @@ impl Provider {
             }
             _ => Ok(Tick::Idle),
         }
+    }
+
+    /// Whether the number still names a bounty of this account.
+    async fn still_ours(&self, id: u64) -> Result<bool> {
+        let market = &self.services.market;
+        Ok(market.count().await? >= id && market.bounty(id).await?.owner == market.chain().account())
     }
 
     async fn dataset(&self) -> Result<Dataset> {
@@ -162,7 +181,7 @@ impl Provider {
     async fn locate(&mut self, dataset: &Dataset) -> Result<Option<u64>> {
         let digests = dataset.manifest().digests();
         let owner = self.services.market.chain().account();
-        let holdout = B256::from(ids::holdout(self.salt(), &digests));
+        let holdout = self.commitment(&digests);
         let sealed = self.file.mode == Mode::Sealed;
         let view = self.view.get_or_insert_with(|| View::new(&self.services.market));
         view.catch_up().await.context("read the market's history")?;
@@ -195,6 +214,7 @@ impl Provider {
                 b.windows.commitEnd.to::<u64>() + u64::from(b.windows.gap)
             )));
         }
+        let dataset = self.held(id, &dataset).await?;
         self.reveal(id, &dataset).await?;
         Ok(id)
     }
@@ -204,8 +224,9 @@ impl Provider {
     /// # Errors
     /// Refused outside Attest.
     pub async fn attest_now(&mut self) -> Result<u64> {
-        let (id, b, dataset) = self.posted(Phase::Attest).await?;
-        self.attest(id, &b, &dataset).await?;
+        let (id, _, pool) = self.posted(Phase::Attest).await?;
+        let dataset = self.held(id, &pool).await?;
+        self.attest(id, &pool, &dataset).await?;
         Ok(id)
     }
 
@@ -213,6 +234,7 @@ impl Provider {
     pub async fn open_now(&mut self) -> Result<(u64, Vec<Opened>)> {
         let dataset = self.dataset().await?;
         let id = self.number(&dataset).await?;
+        let dataset = self.held(id, &dataset).await?;
         self.open_claims(id, &dataset).await?;
         let mut out = vec![];
         for claim in self.services.market.claims(id).await? {
@@ -255,11 +277,9 @@ impl Provider {
         let s = self.services.clone();
         let digests = dataset.manifest().digests();
         let sealed = self.file.mode == Mode::Sealed;
-        let holdout = if sealed {
-            ids::holdout(self.salt(), &digests)
-        } else {
-            [0; 32]
-        };
+        let holdout = if sealed { self.commitment(&digests) } else { B256::ZERO };
+        // Before any work: a pool that cannot be drawn from would be refused after the proofs.
+        self.file.held(&lengths(dataset))?;
         if let Some(id) = self.locate(dataset).await? {
             s.report
                 .note(format!(
@@ -270,6 +290,16 @@ impl Provider {
             self.id = Some(id);
             return Ok(());
         }
+        // Before minutes of proving: what cannot be paid, or may not be, is told now.
+        let escrow = self
+            .file
+            .prizes
+            .iter()
+            .fold(U256::from(u128::from(self.file.bond)), |sum, p| {
+                sum.saturating_add(U256::from(u128::from(*p)))
+            });
+        let foreseen = s.market.foresee(self.file.token.unwrap_or_default(), escrow).await?;
+        s.report.note(foreseen).await;
         for g in &self.graphs {
             ensure!(
                 g.schema() == dataset.schema(),
@@ -318,7 +348,7 @@ impl Provider {
             .params(dataset, holdout, digests, data_key.vk_id, score_ids)
             .await?;
         if !sealed {
-            self.attest_shards(dataset).await?;
+            self.attest_shards(dataset, &dataset.manifest().digests()).await?;
         }
         let id = s
             .report
@@ -338,7 +368,7 @@ impl Provider {
     async fn params(
         &self,
         dataset: &Dataset,
-        holdout: [u8; 32],
+        holdout: B256,
         digests: Vec<[u8; 32]>,
         data_key: ids::VkId,
         score_ids: Vec<B256>,
@@ -348,6 +378,9 @@ impl Provider {
         let now = self.services.market.chain().now().await?;
         let key = self.services.provider_key()?.public();
         let sealed = f.mode == Mode::Sealed;
+        let lengths = lengths(dataset);
+        let held = f.held(&lengths)?;
+        let n: usize = lengths.iter().take(held).sum::<usize>() / schema.record_bytes();
         let wei = |w: &zkaggle_config::units::Wei| {
             u128::from(*w)
                 .try_into()
@@ -369,7 +402,7 @@ impl Provider {
             bond: wei(&f.bond)?,
             stake: wei(&f.stake)?,
             metric: 0,
-            threshold: f.threshold.correct(u32::try_from(dataset.n()).context("samples")?)?,
+            threshold: f.threshold.correct(u32::try_from(n).context("samples")?)?,
             windows: IBountyMarket::Windows {
                 commitEnd: alloy::primitives::aliases::U40::from(now + u64::from(f.windows.commit)),
                 gap: seconds(&f.windows.gap)?,
@@ -386,8 +419,8 @@ impl Provider {
                 featureMax: schema.feature_max,
                 classes: schema.classes,
             },
-            lengths: dataset.shards().iter().map(|s| s.bytes.len() as u32).collect(),
-            holdout: holdout.into(),
+            lengths: lengths.iter().take(held).map(|l| *l as u32).collect(),
+            holdout,
             digests: if sealed {
                 vec![]
             } else {
@@ -398,55 +431,17 @@ impl Provider {
             pkX: word(&key.x),
             pkY: word(&key.y),
             allowed: f.allowed.clone(),
-            draw: IBountyMarket::Draw { pool: 0, window: 0 },
+            draw: match &f.draw {
+                Some(d) => IBountyMarket::Draw {
+                    pool: u16::try_from(lengths.len()).context("shards")?,
+                    window: seconds(&d.window)?,
+                },
+                None => IBountyMarket::Draw { pool: 0, window: 0 },
+            },
         })
     }
 
-    /// The CID proof of a run of shards: from disk if it was made before, otherwise made and kept,
-    /// private to this node until the reveal.
-    async fn cid_proof(&self, dataset: &Dataset, run: Range<usize>) -> Result<ProofFile> {
-        let s = &self.services;
-        let key = cid::key(&SrsPoints::development())?;
-        let path = s.proof_path(&self.file.label, &format!("cid-{}.proof", run.start));
-        let shards = &dataset.shards()[run];
-        let names: Vec<String> = shards.iter().map(|s| s.cid.to_string()).collect();
-        if let Ok(file) = ProofFile::read(&path)
-            && file.vk_id == key.vk_id.0
-            && let Statement::Cid { shards: proved } = &file.statement
-            && proved.iter().map(|p| &p.cid).eq(&names)
-            && cid::verify(&key.key, proved.iter().map(|p| &p.instance), &file.proof).is_ok()
-        {
-            return Ok(file);
-        }
-        let blocks: Vec<Vec<u8>> = shards.iter().map(|s| s.bytes.clone()).collect();
-        let bytes: usize = blocks.iter().map(Vec::len).sum();
-        let turn = s.prover.turn().await?;
-        let (instances, proof) = s
-            .report
-            .step(
-                format!("prove the CIDs of {} shard(s) ({bytes} bytes)", shards.len()),
-                Some(Duration::from_secs(5)),
-                async {
-                    let p = s.prover.prove_cid(turn, blocks, |_| {}).await?;
-                    let cost = Cost::bytes(p.1.len());
-                    Ok((p, cost))
-                },
-            )
-            .await?;
-        let shards = shards
-            .iter()
-            .zip(instances)
-            .map(|(s, instance)| ShardFile {
-                cid: s.cid.to_string(),
-                instance,
-            })
-            .collect();
-        let file = ProofFile::new(key.development, key.vk_id, Statement::Cid { shards }, proof);
-        s.write_proof(&path, &file)?;
-        Ok(file)
-    }
-
-    // --------------------------------------------------------- reveal, attest
+    // ----------------------------------------------------------------- reveal
 
     /// Reveal is valid from commitEnd + gap.
     async fn reveal_open(&self, b: &Bounty) -> Result<bool> {
@@ -457,6 +452,7 @@ impl Provider {
     async fn reveal(&self, id: u64, dataset: &Dataset) -> Result<Tick> {
         let s = &self.services;
         let salt = self.salt();
+        self.keep_part(dataset).await?;
         s.report
             .step("reveal the hold-out", None, async {
                 let sent = s.market.reveal(id, salt, &dataset.manifest().digests()).await?;
@@ -465,50 +461,6 @@ impl Provider {
             .await?;
         // Only now: before, nobody may learn that these blocks exist.
         s.release(dataset).await?;
-        Ok(Tick::Worked)
-    }
-
-    async fn attest_shards(&self, dataset: &Dataset) -> Result<()> {
-        let s = &self.services;
-        for run in proof_runs(dataset)? {
-            let file = self.cid_proof(dataset, run).await?;
-            let Statement::Cid { shards } = &file.statement else {
-                continue;
-            };
-            let vk = ids::VkId(file.vk_id);
-            let mut missing = false;
-            for shard in shards {
-                missing |= s.market.attested(vk, shard.instance.digest).await?.is_none();
-            }
-            if !missing {
-                continue;
-            }
-            let instances: Vec<_> = shards.iter().map(|s| s.instance.clone()).collect();
-            s.report
-                .step(
-                    format!("verify the CID proof of {} shard(s) on chain", shards.len()),
-                    None,
-                    async {
-                        let sent = s.market.attest_shards(vk, &instances, &file.proof).await?;
-                        Ok(((), Cost::gas(sent.gas).and_bytes(file.proof.len())))
-                    },
-                )
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn attest(&self, id: u64, _b: &Bounty, dataset: &Dataset) -> Result<Tick> {
-        let s = &self.services;
-        // A crash between reveal and release left the blocks sealed; releasing again changes nothing.
-        s.release(dataset).await?;
-        self.attest_shards(dataset).await?;
-        s.report
-            .step("fix the dataset commitment", None, async {
-                let sent = s.market.attest(id).await?;
-                Ok(((), Cost::gas(sent.gas)))
-            })
-            .await?;
         Ok(Tick::Worked)
     }
 
@@ -668,10 +620,4 @@ fn report_at(path: &Path) -> Result<Option<Opened>> {
     Ok(Some(
         serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?,
     ))
-}
-
-/// Which shards share a CID proof.
-fn proof_runs(dataset: &Dataset) -> Result<Vec<Range<usize>>> {
-    let lengths: Vec<usize> = dataset.shards().iter().map(|s| s.bytes.len()).collect();
-    cid::runs(&lengths, None)
 }

@@ -3,4 +3,5 @@
 
 mod large;
 mod money;
+mod tokens;
 mod views;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use zkaggle_devnet::{DevNet, DevNetConfig};
 use zkaggle_tests::anvil::{Anvil, binary};
 use zkaggle_tests::geth::{self, Geth};
-use zkaggle_tests::stories;
 use zkaggle_tests::world::{Clock, World};
+use zkaggle_tests::{drawn, stories};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_embedded_chain() {
@@ -21,6 +21,7 @@ async fn on_the_embedded_chain() {
     stories::challenged(&w).await.unwrap();
     stories::proposed(&w).await.unwrap();
     stories::erc20(&w).await.unwrap();
+    drawn::story(&w).await.unwrap();
     stories::twenty(&w).await.unwrap();
 }
 
@@ -40,6 +41,7 @@ async fn on_anvil() {
     stories::challenged(&w).await.unwrap();
     stories::proposed(&w).await.unwrap();
     stories::erc20(&w).await.unwrap();
+    drawn::story(&w).await.unwrap();
     stories::twenty(&w).await.unwrap();
 }
 
@@ -58,4 +60,5 @@ async fn on_geth() {
     stories::challenged(&w).await.unwrap();
     stories::proposed(&w).await.unwrap();
     stories::erc20(&w).await.unwrap();
+    drawn::story(&w).await.unwrap();
 }
