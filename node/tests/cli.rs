@@ -5,8 +5,9 @@ mod common;
 use common::{asset, finish, import_digits, import_model, init, password, run, zkaggle};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const USAGE: i32 = 2;
 const REFUSED: i32 = 3;
@@ -198,7 +199,7 @@ fn a_dataset_is_proved_once_and_verified_whole() {
         c
     };
     finish(&mut command("verify", "--proofs")).refused(NOT_FOUND, &["proofs"]);
-    finish(command("prove", "--out").args(["--max-memory", "96 MiB"])).refused(REFUSED, &["--max-memory"]);
+    finish(command("prove", "--out").args(["--max-memory", "40 MiB"])).refused(REFUSED, &["--max-memory"]);
     let first = finish(&mut command("prove", "--out")).ok();
     assert!(first.stderr.contains("opening"), "{first:?}");
     finish(&mut command("verify", "--proofs")).ok();
@@ -216,6 +217,70 @@ fn a_dataset_is_proved_once_and_verified_whole() {
     finish(&mut command("verify", "--proofs")).ok();
     std::fs::remove_file(&proof).unwrap();
     finish(&mut command("verify", "--proofs")).refused(REFUSED, &["1 of 1 shards"]);
+}
+
+/// Less memory makes more proofs; killed in the middle and started again, the finished ones are kept.
+#[test]
+fn a_dataset_of_several_proofs_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let records = std::fs::read(asset("digits-holdout.bin")).unwrap();
+    std::fs::write(at("some.bin"), &records[..192 * RECORD]).unwrap();
+    let done = finish(import_digits(&at("some.bin"), &at("node")).args(["--per-shard", "64"])).ok();
+    let manifest = done.json()["manifest"].as_str().unwrap().to_owned();
+    // A shard of 64 records takes 67 slots: one in a proof of 128.
+    let limit = zkaggle_node::prover::cid::memory(128).to_string();
+    let prove = || {
+        let mut c = zkaggle();
+        c.args(["dataset", "prove", &manifest, "--max-memory", &limit, "--dir"])
+            .arg(at("node"));
+        c.arg("--keys").arg(at("keys")).arg("--out").arg(at("proofs"));
+        c
+    };
+    let mut child = prove().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut seen = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("proof 2 of 3") {
+            break;
+        }
+        seen += &line;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for word in [
+        "running SHA-256",
+        "committing",
+        "blocks",
+        "rows",
+        "opening",
+        "MiB at the peak",
+    ] {
+        assert!(seen.contains(word), "no {word:?} in {seen:?}");
+    }
+    let first = || {
+        let file = at("proofs").join("cid-0.proof");
+        (
+            std::fs::metadata(&file).unwrap().modified().unwrap(),
+            std::fs::read(file).unwrap(),
+        )
+    };
+    let kept = first();
+
+    let again = finish(&mut prove()).ok();
+    assert!(
+        again.stderr.contains("proof 1 of 3") && again.stderr.contains("cid-0.proof holds"),
+        "{again:?}"
+    );
+    assert!(again.stderr.contains("proof 3 of 3"), "{again:?}");
+    assert!(first() == kept, "a finished proof was made again");
+    let mut verify = zkaggle();
+    verify
+        .args(["--json", "dataset", "verify", &manifest, "--dir"])
+        .arg(at("node"));
+    verify.arg("--keys").arg(at("keys")).arg("--proofs").arg(at("proofs"));
+    let verified = finish(&mut verify).ok().json();
+    assert_eq!((&verified["shards"], &verified["proofs"]), (&json!(3), &json!(3)));
 }
 
 /// A split import keeps the test part to itself, an archive carries the other to another node, and a changed archive

@@ -323,6 +323,9 @@ pub struct BenchArgs {
     /// Also prove the CIDs of 785,000 bytes, as 1,000 MNIST images have.
     #[arg(long)]
     pub large: bool,
+    /// Also prove the CIDs of 7,850,000 bytes, as 10,000 MNIST images have: eight proofs, minutes.
+    #[arg(long)]
+    pub huge: bool,
     /// Size of the file that is imported, in MiB.
     #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1300))]
     pub size: u32,

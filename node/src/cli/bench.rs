@@ -4,15 +4,14 @@
 //! a shared machine says little.
 
 use super::args::{BenchArgs, BenchTarget};
+use super::bench_cid;
 use super::output::Output;
 use crate::demo::assets;
 use crate::import::{self, ModelImport};
 use crate::measure::Measure;
-use crate::prover::{self, Prover};
+use crate::prover::Prover;
 use anyhow::{Context, Result};
 use serde::Serialize;
-use std::sync::Arc;
-use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_circuits::statements::accuracy::{self, AccuracyWitness};
 use zkaggle_circuits::statements::release;
 use zkaggle_graph::commit::Blind;
@@ -31,6 +30,9 @@ pub(super) struct Figure {
     /// Where the bytes are moved rather than made: megabytes (10⁶) a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mb_per_second: Option<f64>,
+    /// Where a chain does it: gas of the transactions, calldata and storage included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gas: Option<u64>,
 }
 
 /// User and system time of this process, all threads, in seconds.
@@ -65,6 +67,7 @@ pub(super) async fn figure(what: &'static str, work: impl Future<Output = Result
         peak_rss_mib: measure.peak_mib(),
         bytes,
         mb_per_second: None,
+        gas: None,
     })
 }
 
@@ -85,44 +88,22 @@ pub async fn run(args: BenchArgs, out: Output) -> Result<()> {
         figures.extend(super::bench_bitswap::figures().await?);
     }
     let mut text = format!(
-        "{:<40} {:>9} {:>9} {:>9} {:>11} {:>8}",
-        "what", "seconds", "CPU-s", "peak MiB", "bytes", "MB/s"
+        "{:<48} {:>9} {:>9} {:>9} {:>11} {:>8} {:>10}",
+        "what", "seconds", "CPU-s", "peak MiB", "bytes", "MB/s", "gas"
     );
     for f in &figures {
         text += &format!(
-            "\n{:<40} {:>9.2} {:>9.2} {:>9} {:>11} {:>8}",
+            "\n{:<48} {:>9.2} {:>9.2} {:>9} {:>11} {:>8} {:>10}",
             f.what,
             f.seconds,
             f.cpu_seconds,
             grouped(f.peak_rss_mib),
             grouped(f.bytes as u64),
-            f.mb_per_second.map(|rate| format!("{rate:.0}")).unwrap_or_default()
+            f.mb_per_second.map(|rate| format!("{rate:.0}")).unwrap_or_default(),
+            f.gas.map(grouped).unwrap_or_default()
         );
     }
     out.print(&figures, &text)
-}
-
-/// Proves and verifies the CIDs of shards. The SRS is made or read before the clock starts.
-async fn cid_figures(prover: &Arc<Prover>, name: &'static str, shards: Vec<Vec<u8>>) -> Result<[Figure; 2]> {
-    prover.warm_cid(&shards).await?;
-    let mut made = None;
-    let proved = figure(name, async {
-        let p = prover.prove_cid(prover.turn().await?, shards, |_| {}).await?;
-        let bytes = p.1.len();
-        made = Some(p);
-        Ok(bytes)
-    })
-    .await?;
-    let (instances, proof) = made.context("no proof")?;
-    let key = prover::cid::key(&SrsPoints::development())?;
-    let verified = figure("  verified natively, 100 times", async {
-        for _ in 0..100 {
-            prover::cid::verify(&key.key, &instances, &proof)?;
-        }
-        Ok(proof.len())
-    })
-    .await?;
-    Ok([proved, verified])
 }
 
 async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) -> Result<Vec<Figure>> {
@@ -142,16 +123,7 @@ async fn proof_figures(args: &BenchArgs, wants: impl Fn(BenchTarget) -> bool) ->
     let ctx = Fr::from(1u64);
 
     if wants(BenchTarget::Cid) {
-        let name = "CID proof, 23,400 bytes (366 blocks)";
-        figures.extend(cid_figures(&prover, name, vec![assets::HOLDOUT.to_vec()]).await?);
-        if args.large {
-            // As 1,000 MNIST images with their labels: 156 records of 785 bytes a shard.
-            let bytes: Vec<u8> = (0..785_000u32)
-                .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
-                .collect();
-            let shards = bytes.chunks(156 * 785).map(<[u8]>::to_vec).collect();
-            figures.extend(cid_figures(&prover, "CID proof, 785,000 bytes (12,276 blocks)", shards).await?);
-        }
+        figures.extend(bench_cid::figures(&prover, args).await?);
     }
     if wants(BenchTarget::Accuracy) {
         let mut key = None;

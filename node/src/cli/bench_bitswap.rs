@@ -87,6 +87,7 @@ fn figure(what: &'static str, mut runs: Vec<Run>) -> Result<Figure> {
         peak_rss_mib: run.peak_rss_mib,
         bytes: FILE,
         mb_per_second: Some(FILE as f64 / 1e6 / run.seconds),
+        gas: None,
     })
 }
 

@@ -40,6 +40,7 @@ fn figure(what: &'static str, work: impl FnOnce() -> Result<usize>) -> Result<Fi
         peak_rss_mib: measure.peak_mib(),
         bytes,
         mb_per_second: Some(bytes as f64 / 1e6 / seconds),
+        gas: None,
     })
 }
 

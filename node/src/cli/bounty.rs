@@ -235,11 +235,10 @@ fn report(out: Output, id: u64, done: &str, sent: &Sent) -> Result<()> {
 /// The provider of a file, and what must run before the command ends.
 async fn provider(a: &FileArgs) -> Result<(Provider, impl Future<Output = ()> + use<>)> {
     let (file, graphs) = BountyFile::read(&a.file)?;
-    let (services, _) = connect::services(&a.node, "provider").await?;
+    let (services, config) = connect::services(&a.node, "provider").await?;
     let network = services.peers.network.clone();
-    Ok((Provider::new(services, file, graphs), async move {
-        network.shutdown().await
-    }))
+    let provider = Provider::new(services, file, graphs).with_max_memory(config.prover.max_memory);
+    Ok((provider, async move { network.shutdown().await }))
 }
 
 async fn post(a: FileArgs, out: Output) -> Result<()> {

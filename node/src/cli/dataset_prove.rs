@@ -5,6 +5,7 @@ use super::verify::verify as verify_file;
 use crate::dataset;
 use crate::failure::Failure;
 use crate::files::write_atomic;
+use crate::measure::Measure;
 use crate::proof_file::{ProofFile, ShardFile, Statement};
 use crate::prover::{Prover, cid};
 use anyhow::{Context, Result};
@@ -12,7 +13,7 @@ use clap::Args;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
 use zkaggle_circuits::backend::srs::SrsPoints;
 use zkaggle_config::units::ByteSize;
 use zkaggle_net::Blockstore;
@@ -32,7 +33,7 @@ pub struct ProveArgs {
     /// Keys folder.
     #[arg(long, default_value = "keys", value_name = "DIR")]
     pub keys: PathBuf,
-    /// Most memory a proof may take, such as 3GiB: less memory makes more and smaller proofs.
+    /// Most memory that the process may take, such as 3GiB: less memory makes more and smaller proofs.
     #[arg(long, value_name = "SIZE")]
     pub max_memory: Option<ByteSize>,
 }
@@ -92,7 +93,8 @@ pub async fn prove(args: ProveArgs, out: Output) -> Result<()> {
                 ))
             })?);
         }
-        let (since, named) = (Instant::now(), label.clone());
+        let measure = Arc::new(Measure::start());
+        let (since, named) = (measure.clone(), label.clone());
         let (instances, proof) = prover
             .prove_cid(prover.turn().await?, blocks, move |phase| {
                 let doing = match phase {
@@ -102,7 +104,7 @@ pub async fn prove(args: ProveArgs, out: Output) -> Result<()> {
                     Phase::Rows => "rows",
                     Phase::Open => "opening",
                 };
-                eprintln!("{named}: {:>6.1} s  {doing}", since.elapsed().as_secs_f64());
+                eprintln!("{named}: {:>6.1} s  {doing}", since.seconds());
             })
             .await?;
         let shards = wanted()
@@ -111,7 +113,12 @@ pub async fn prove(args: ProveArgs, out: Output) -> Result<()> {
             .collect();
         let file = ProofFile::new(key.development, key.vk_id, Statement::Cid { shards }, proof);
         write_atomic(&to, file.to_json().as_bytes())?;
-        eprintln!("{label}: {:>6.1} s  {}", since.elapsed().as_secs_f64(), to.display());
+        eprintln!(
+            "{label}: {:>6.1} s  {} MiB at the peak: {}",
+            measure.seconds(),
+            measure.peak_mib(),
+            to.display()
+        );
         files.push(to);
     }
     let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();

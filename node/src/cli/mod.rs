@@ -4,6 +4,7 @@ mod args;
 mod backup;
 mod bench;
 mod bench_bitswap;
+mod bench_cid;
 mod bench_import;
 mod bench_model;
 mod bounty;

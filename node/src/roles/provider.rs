@@ -5,7 +5,7 @@ mod draw;
 mod inspect;
 mod review;
 
-use self::attest::{lengths, proof_runs};
+use self::attest::lengths;
 use self::inspect::Inspection;
 use super::Tick;
 use super::services::Services;
@@ -92,7 +92,7 @@ impl Provider {
         }
     }
 
-    /// Derives no proposed key whose making would take more.
+    /// Derives no proposed key whose making would take more, and cuts CID proofs so that none does.
     pub fn with_max_memory(self, limit: ByteSize) -> Self {
         Self {
             max_memory: Some(limit),
@@ -330,7 +330,7 @@ impl Provider {
             )
             .await?;
         // Proved before a wei is escrowed: an unprovable hold-out would cost the bond.
-        for run in proof_runs(dataset)? {
+        for run in self.proof_runs(dataset)? {
             self.cid_proof(dataset, run).await?;
         }
         s.report

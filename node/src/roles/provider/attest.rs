@@ -57,10 +57,15 @@ impl Provider {
         Ok(file)
     }
 
+    /// Which shards share a CID proof.
+    pub(super) fn proof_runs(&self, dataset: &Dataset) -> Result<Vec<Range<usize>>> {
+        cid::runs(&lengths(dataset), self.max_memory)
+    }
+
     /// Has the CID proofs verified that cover these shards of the dataset.
     pub(super) async fn attest_shards(&self, dataset: &Dataset, digests: &[[u8; 32]]) -> Result<()> {
         let s = &self.services;
-        for run in proof_runs(dataset)? {
+        for run in self.proof_runs(dataset)? {
             let ours = dataset.manifest().digests();
             if !run.clone().any(|j| ours.get(j).is_some_and(|d| digests.contains(d))) {
                 continue;
@@ -112,9 +117,4 @@ impl Provider {
 /// Bytes of each shard, in the manifest's order.
 pub(super) fn lengths(dataset: &Dataset) -> Vec<usize> {
     dataset.shards().iter().map(|s| s.bytes.len()).collect()
-}
-
-/// Which shards share a CID proof.
-pub(super) fn proof_runs(dataset: &Dataset) -> Result<Vec<Range<usize>>> {
-    cid::runs(&lengths(dataset), None)
 }
