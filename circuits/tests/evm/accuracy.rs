@@ -63,7 +63,7 @@ fn a_score_proof_is_accepted_on_chain_within_its_budget() {
     let mut chain = Chain::new();
     let verifier = deploy(&mut chain, Verifier::Score, srs.points());
     let at = chain.store(evm.chunks());
-    let mut ask = |x: &AccuracyInstance, proof: &[u8]| {
+    let ask = |x: &AccuracyInstance, proof: &[u8]| {
         chain.call(verifier, verify_call(SCORE, &at, &words(&x.public_inputs()), proof))
     };
     let reply = ask(&x, &proof);
