@@ -1,5 +1,5 @@
-//! Whole bounties played by real nodes with real proofs, each phase taken back once by a re-org: on the embedded chain
-//! always, on anvil where `ZKAGGLE_ANVIL` names it.
+//! Whole bounties played by real nodes with real proofs: on the embedded chain always, each phase taken back once by a
+//! re-org; on anvil where `ZKAGGLE_ANVIL` names it, as they come.
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, ensure};
