@@ -9,7 +9,7 @@ import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {ScoreStatement} from "../src/interfaces/IScoreVerifier.sol";
 import {Coin} from "./mocks/Coins.sol";
 import {DatasetDouble, Double, ReleaseDouble, ScoreDouble} from "./mocks/Verifiers.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @dev A market with keys, a dataset of two shards of 64 records, and every act of a bounty as one
 /// call. Hashes are written out again here: the contract's own are never asked.
@@ -401,6 +401,19 @@ abstract contract Base {
 
     function phase(uint256 id, IBountyMarket.Phase p) internal view {
         eq(uint256(market.phaseOf(id)), uint256(p), "phase");
+    }
+
+    /// @dev The one event of its kind since logs are kept.
+    function told(bytes32 kind) internal returns (Vm.Log memory event_) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 seen;
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] != kind) continue;
+            event_ = logs[i];
+            ++seen;
+        }
+        eq(seen, 1, "events of the kind");
+        check(event_.emitter == address(market), "the market's");
     }
 
     /// @dev The call fails with exactly this error.

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {Base} from "./Base.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @notice A revealed hold-out that nobody can fetch is a default.
 contract ChallengeTest is Base {
@@ -227,6 +227,22 @@ contract ChallengeTest is Base {
         bytes memory again = abi.encodeCall(IBountyMarket.refund, (id, hunter(0), 0));
         refuses(hunter(0), 0, again, err(IBountyMarket.NothingToRefund.selector));
         eq(market.bountyOf(id).held, 0, "held");
+    }
+
+    function test_a_default_says_what_is_burnt_and_what_each_entry_gets() public {
+        attestBlock(0);
+        attestBlock(1);
+        market.attest(id);
+        challenge(1, 1);
+        proveAll(id, 0, 0, 120);
+        vm.warp(revealed + 500);
+        vm.recordLogs();
+        market.timeout(id);
+        Vm.Log memory lost = told(IBountyMarket.BondLost.selector);
+        check(lost.topics[1] == bytes32(id), "bounty");
+        uint256 share = uint256(0.2 ether) / 3;
+        bytes memory says = abi.encode(0.4 ether - 3 * share, share, revealed + 500 + 60);
+        check(keccak256(lost.data) == keccak256(says), "burnt, share and the round's start");
     }
 
     function test_four_are_open_and_sixteen_in_all() public {

@@ -6,7 +6,7 @@ import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {Base} from "./Base.sol";
 import {ReleaseDouble, ScoreDouble} from "./mocks/Verifiers.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @notice Claims whose ciphertext does not fit calldata: five chunks, the last of one word.
 contract ChunksTest is Base {
@@ -159,6 +159,17 @@ contract ChunksTest is Base {
         vm.warp(listed + 1500);
         send(hunter(0), 0, settleCall());
         stateIs(IBountyMarket.EntryState.Claimed);
+    }
+
+    function test_a_question_names_its_chunk_and_bond() public {
+        list();
+        vm.recordLogs();
+        send(owner, BOND, challengeCall(2));
+        Vm.Log memory asked = told(IBountyMarket.ChunkChallenged.selector);
+        check(asked.topics[1] == bytes32(id), "bounty");
+        check(asked.topics[2] == bytes32(uint256(uint160(hunter(0)))), "hunter");
+        bytes memory says = abi.encode(uint8(0), uint256(2), BOND, listed + 500);
+        check(keccak256(asked.data) == keccak256(says), "slot, chunk, bond and deadline");
     }
 
     /// @dev A late answer leaves the owner time to ask for the next chunk: who withholds many gains nothing.

@@ -286,6 +286,18 @@ contract ClaimTest is Base {
         refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), closed);
     }
 
+    function test_finalize_after_the_round_starts_no_other() public {
+        ranked(2);
+        claim(id, 0, 0);
+        claim(id, 1, 0);
+        (uint256 start, uint256 end) = market.roundOf(id);
+        vm.warp(end);
+        market.finalize(id);
+        (uint256 from, uint256 to) = market.roundOf(id);
+        eq(from, start, "the round's start");
+        eq(to, end, "the round's end");
+    }
+
     /// @dev Three lapsed stakes shared by two later ranks, remainders burnt: to the wei.
     function test_lapsed_stakes_are_shared_to_the_wei() public {
         IBountyMarket.Params memory p = sealedParams();

@@ -15,7 +15,7 @@ import {
     LyingCoin,
     SilentCoin
 } from "./mocks/Coins.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @dev Spends all the gas it is given when it is paid.
 contract Burner {
@@ -87,6 +87,16 @@ contract TokensTest is Base {
 
     function test_a_bounty_in_a_token() public {
         story(new Coin(18));
+    }
+
+    function test_a_credit_names_the_account_and_the_pot() public {
+        uint256 id = create(tokenParams(new Coin(18)));
+        vm.recordLogs();
+        send(owner, 0, abi.encodeCall(IBountyMarket.cancel, (id, 0)));
+        Vm.Log memory credit = told(IBountyMarket.Credited.selector);
+        check(credit.topics[1] == bytes32(id), "bounty");
+        check(credit.topics[2] == bytes32(uint256(uint160(owner))), "account");
+        check(keccak256(credit.data) == keccak256(abi.encode(pot(id), uint256(4.4 ether))), "asset and amount");
     }
 
     // ------------------------------------------------------- hostile tokens
