@@ -21,7 +21,7 @@ for (const d of report.results.detectors || []) {
   const names = d.elements.filter((e) => e.type === "function").map((e) => e.type_specific_fields.parent.name + "." + e.name);
   const where = names[0] || (d.elements[0] && d.elements[0].name) || "?";
   const key = "`" + d.check + "` " + where;
-  if (!answers.includes(key)) open.set(key, d.impact);
+  if (!answers.includes(key + ":")) open.set(key, d.impact);
 }
 for (const [key, impact] of [...open].sort()) console.log(impact.padEnd(8), key);
 console.log((report.results.detectors || []).length, "findings,", open.size, "kinds unanswered");

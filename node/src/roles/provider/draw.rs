@@ -28,7 +28,7 @@ impl Provider {
         }
     }
 
-    /// Does what the draw asks for now; whether there was something.
+    /// Takes the draw's next step, if one is due; says whether there was one.
     ///
     /// In Commit it looks even when everything was open: a re-org may have closed it again.
     pub(super) async fn see_to_draw(&mut self, id: u64, phase: Phase, pool: &Dataset) -> Result<bool> {
