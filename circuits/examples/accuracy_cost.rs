@@ -65,10 +65,6 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn digits(samples: u32) -> anyhow::Result<Graph> {
-    let schema = Schema {
-        shape: vec![8, 8],
-        feature_max: 16,
-        classes: 10,
-    };
+    let schema = Schema::bytes([8, 8], 16, 10);
     Ok(Graph::mlp(schema, samples, &[64, 32, 10], &[(6, 14)])?)
 }

@@ -17,11 +17,7 @@ use zkaggle_graph::jub::ProviderKey;
 use zkaggle_graph::weights::Weights;
 
 fn main() -> Result<()> {
-    let schema = Schema {
-        shape: vec![8, 8],
-        feature_max: 16,
-        classes: 10,
-    };
+    let schema = Schema::bytes([8, 8], 16, 10);
     let hidden: u32 = std::env::args().nth(1).map_or(Ok(32), |s| s.parse())?;
     let graph = Graph::mlp(schema, 64, &[64, hidden, 10], &[(6, 14)])?;
     let weights = Weights::from_bytes(&graph, &vec![1; graph.weight_bytes()])?;

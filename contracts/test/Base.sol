@@ -94,6 +94,7 @@ abstract contract Base {
         s.shape = new uint32[](2);
         s.shape[0] = 8;
         s.shape[1] = 8;
+        s.featureType = 8;
         s.featureMax = 16;
         s.classes = 10;
     }

@@ -223,6 +223,19 @@ contract CreateTest is Base {
         refusesParams(p, e);
         p.schema.classes = 257;
         refusesParams(p, e);
+        // A type that is none, and bounds that no feature of the type can have.
+        uint16[2][8] memory odd =
+            [[uint16(0), 16], [uint16(16), 16], [uint16(7), 1], [uint16(273), 1], [uint16(8), 0], [uint16(8), 256], [uint16(272), 0], [uint16(272), 32768]];
+        for (uint256 i; i < odd.length; ++i) {
+            p = sealedParams();
+            (p.schema.featureType, p.schema.featureMax) = (odd[i][0], odd[i][1]);
+            refusesParams(p, e);
+        }
+        // Two bytes a feature: the largest sample has half as many.
+        p = sealedParams();
+        p.schema.shape = new uint32[](1);
+        (p.schema.featureType, p.schema.shape[0]) = (272, 61_440);
+        refusesParams(p, e);
     }
 
     function test_create_refuses_keys_of_another_role() public {

@@ -28,18 +28,26 @@ contract VectorsTest is Base {
         return uint256(word(key));
     }
 
-    function schemaVector() private view returns (Schema memory s) {
-        uint256[] memory shape = vm.parseJsonUintArray(json, ".schema.value.shape");
+    function schemaVector(string memory at, uint16 featureType) private view returns (Schema memory s) {
+        uint256[] memory shape = vm.parseJsonUintArray(json, string.concat(at, ".value.shape"));
         s.shape = new uint32[](shape.length);
         for (uint256 i; i < shape.length; ++i) {
             s.shape[i] = uint32(shape[i]);
         }
-        s.featureMax = uint8(vm.parseJsonUint(json, ".schema.value.feature_max"));
-        s.classes = uint16(vm.parseJsonUint(json, ".schema.value.classes"));
+        s.featureType = featureType;
+        s.featureMax = uint16(vm.parseJsonUint(json, string.concat(at, ".value.feature_max")));
+        s.classes = uint16(vm.parseJsonUint(json, string.concat(at, ".value.classes")));
+    }
+
+    function test_a_schema_of_16_bits() public view {
+        Schema memory s = schemaVector(".wideSchema", 272);
+        (bytes32 schemaId, uint32 record) = datasets.schemaOf(s);
+        check(schemaId == word(".wideSchema.schemaId"), "schemaId");
+        eq(record, 61, "record");
     }
 
     function test_schema_and_dataset() public {
-        (bytes32 schemaId, uint32 record) = datasets.schemaOf(schemaVector());
+        (bytes32 schemaId, uint32 record) = datasets.schemaOf(schemaVector(".schema", 8));
         check(schemaId == word(".schema.schemaId"), "schemaId");
         bytes32[] memory d = new bytes32[](2);
         for (uint256 j; j < 2; ++j) {

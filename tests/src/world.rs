@@ -265,6 +265,7 @@ impl World {
             },
             schema: IBountyMarket::Schema {
                 shape: vec![1],
+                featureType: 8,
                 featureMax: 1,
                 classes: 2,
             },

@@ -51,12 +51,14 @@ function sponge(t, name, elements) {
 // --- the file, section by section ---
 for (const [name, want] of Object.entries(v.tags)) same(`tag ${name}`, tag(name), want);
 
-const s = v.schema.value;
-const features = s.shape.reduce((a, b) => a * b, 1);
-const schemaId = keccak([
-  tag("SCHEMA"), features + 1, 0, features + 1, 8, keccak(s.shape), s.feature_max, features, 1, s.classes,
-]);
+const identity = (s) => {
+  const [type, width] = s.feature_type === "i16" ? [272, 2] : [8, 1];
+  const bytes = s.shape.reduce((a, b) => a * b, width);
+  return keccak([tag("SCHEMA"), bytes + 1, 0, bytes + 1, type, keccak(s.shape), s.feature_max, bytes, 1, s.classes]);
+};
+const schemaId = identity(v.schema.value);
 same("schemaId", schemaId, v.schema.schemaId);
+same("schemaId of 16 bits", identity(v.wideSchema.value), v.wideSchema.schemaId);
 
 const archId = shr8(utils.keccak256(utils.toUtf8Bytes(v.graph.text)));
 same("archId", hex(archId), v.graph.archId);

@@ -13,11 +13,7 @@ fn peak() -> String {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let schema = |shape: &[u32]| Schema {
-        shape: shape.to_vec(),
-        feature_max: 255,
-        classes: 10,
-    };
+    let schema = |shape: &[u32]| Schema::bytes(shape, 255, 10);
     let small = schema(&[1, 28, 28]);
     let data = records(small.features(), 10, 1000, 1);
     let network = lenet5(1)?;

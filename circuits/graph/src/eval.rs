@@ -46,7 +46,7 @@ pub struct Trace {
     pub values: Vec<Values>,
 }
 
-/// Runs one sample and keeps every tensor; `sample` only names it in errors.
+/// Runs one sample, given as its features' bytes, and keeps every tensor; `sample` only names it in errors.
 ///
 /// # Errors
 /// A value out of the range of its table.
@@ -72,7 +72,7 @@ fn run(
     let mut values: Vec<Values> = Vec::with_capacity(nodes.len());
     for (i, n) in nodes.iter().enumerate() {
         let Some(rule) = n.op.rule() else {
-            values.push(Values::Narrow(features.iter().map(|&v| i16::from(v)).collect()));
+            values.push(Values::Narrow(graph.schema().decode(features).collect()));
             continue;
         };
         let kinds: Vec<&Type> = graph.kinds(n);

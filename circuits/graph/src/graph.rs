@@ -1,96 +1,16 @@
 //! The integer graph: what is architecture, and therefore public and part of every key.
 //!
-//! A graph is a list of operators ([`crate::ops`]) on the tensors before them, from u8 features to an
+//! A graph is a list of operators ([`crate::ops`]) on the tensors before them, from the record's features to an
 //! answer. It holds shapes, shift widths, tables and ranges, never a scale or a weight: two hunters
 //! who train the same network share one graph, one `archId` and one `vkId`, and nothing that
 //! calibration measured can leak through a key. Its text form is [`crate::text`].
 
 use crate::field::{Fr, from_digest_shr8};
-use crate::ids::Words;
 use crate::ops::{Argmax, Cost, Dense, Op, Requant, Type};
 use crate::packing::CHUNK;
-use crate::tag::Tag;
 use sha3::{Digest, Keccak256};
 
-/// Largest number of classes a one-byte prediction can name.
-pub const MAX_CLASSES: u16 = 256;
-/// Bytes of one raw block that one CID proof of the largest class covers (1,921 SHA-256 blocks).
-pub const MAX_SHARD_BYTES: usize = 122_880;
-
-/// How one record is laid out: `features` bytes, then the label.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schema {
-    /// Shape of one sample, row-major; every feature is one unsigned byte.
-    pub shape: Vec<u32>,
-    /// Largest feature value the dataset uses (16 for the UCI digits). Checked on import; ranges
-    /// are propagated from it.
-    pub feature_max: u8,
-    /// Number of classes; a label at or above it matches no prediction.
-    pub classes: u16,
-}
-
-impl Schema {
-    /// Checks what a schema from a file or peer may get wrong; the other methods assume it.
-    ///
-    /// # Errors
-    /// [`GraphError::Schema`] for a shape without one to four non-zero dimensions, a record above
-    /// [`MAX_SHARD_BYTES`], a zero feature bound, or a class count outside `2..=`[`MAX_CLASSES`].
-    pub fn check(&self) -> Result<(), GraphError> {
-        let features = self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize));
-        let bad = |reason: String| Err(GraphError::Schema(reason));
-        match features {
-            _ if self.shape.is_empty() || self.shape.len() > 4 => {
-                bad("the shape needs one to four non-zero dimensions".into())
-            }
-            Some(0) => bad("the shape needs one to four non-zero dimensions".into()),
-            Some(n) if n < MAX_SHARD_BYTES => {
-                if self.feature_max == 0 {
-                    bad("the largest feature value is 0, so every sample looks the same".into())
-                } else if !(2..=MAX_CLASSES).contains(&self.classes) {
-                    bad(format!("{} classes; 2 to {MAX_CLASSES} are supported", self.classes))
-                } else {
-                    Ok(())
-                }
-            }
-            _ => bad(format!(
-                "a sample of shape {:?} is larger than a block of {MAX_SHARD_BYTES} bytes",
-                self.shape
-            )),
-        }
-    }
-
-    /// Features of one sample.
-    pub fn features(&self) -> usize {
-        self.shape.iter().map(|&d| d as usize).product()
-    }
-
-    /// Bytes of one record: the features and a one-byte label.
-    pub fn record_bytes(&self) -> usize {
-        self.features() + 1
-    }
-
-    /// `schemaId`: keccak256 over record size, offset, stride, feature type and shape, feature
-    /// bound, label position and width, class count.
-    pub fn id(&self) -> [u8; 32] {
-        let mut shape = Words::new();
-        for &d in &self.shape {
-            shape = shape.u64(u64::from(d));
-        }
-        Words::new()
-            .bytes32(Tag::Schema.bytes())
-            .u64(self.record_bytes() as u64)
-            .u64(0) // offset of the first record
-            .u64(self.record_bytes() as u64) // stride
-            .u64(8) // feature type: unsigned, 8 bits
-            .bytes32(shape.keccak())
-            .u64(u64::from(self.feature_max))
-            .u64(self.features() as u64) // label position
-            .u64(1) // label width
-            .u64(u64::from(self.classes))
-            .keccak()
-    }
-}
+pub use crate::schema::{FeatureType, MAX_CLASSES, MAX_SHARD_BYTES, Schema};
 
 /// Capacity class of a model's packed weights: one release circuit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -215,7 +135,8 @@ impl Builder {
     pub fn new(schema: Schema) -> Result<Self, GraphError> {
         schema.check()?;
         let shape = schema.shape.iter().map(|&d| d as usize).collect();
-        let kind = Type::new(shape, 0, i64::from(schema.feature_max)).map_err(GraphError::Schema)?;
+        let (low, high) = schema.feature_range();
+        let kind = Type::new(shape, low.into(), high.into()).map_err(GraphError::Schema)?;
         Ok(Self {
             schema,
             nodes: vec![Node {
@@ -270,6 +191,11 @@ impl Builder {
     /// Shape and range of a node.
     pub fn kind(&self, node: usize) -> &Type {
         &self.nodes[node].kind
+    }
+
+    /// What a node reads.
+    pub fn inputs(&self, node: usize) -> &[usize] {
+        &self.nodes[node].inputs
     }
 
     /// What a node computes.
@@ -443,11 +369,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn digits(samples: u32) -> Graph {
-        let schema = Schema {
-            shape: vec![8, 8],
-            feature_max: 16,
-            classes: 10,
-        };
+        let schema = Schema::bytes([8, 8], 16, 10);
         Graph::mlp(schema, samples, &[64, 32, 10], &[(6, 14)]).unwrap()
     }
 
@@ -477,11 +399,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_by_node() {
-        let s = Schema {
-            shape: vec![64],
-            feature_max: 16,
-            classes: 10,
-        };
+        let s = Schema::bytes([64], 16, 10);
         let says = |r: Result<Graph, GraphError>, text: &str| {
             let e = r.unwrap_err().to_string();
             assert!(e.contains(text), "{e}");
@@ -503,11 +421,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_graph_above_the_classes_is_evaluated_but_not_released() {
-        let s = Schema {
-            shape: vec![1000],
-            feature_max: 255,
-            classes: 10,
-        };
+        let s = Schema::bytes([1000], 255, 10);
         let g = Graph::mlp(s, 10, &[1000, 2000, 10], &[(8, 16)]).unwrap();
         assert!(g.class().unwrap_err().to_string().contains("no bounty can take it"));
         assert!(g.text().contains("class none"));

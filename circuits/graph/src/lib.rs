@@ -52,6 +52,7 @@ pub mod poseidon;
 pub mod quantize;
 pub mod reach;
 pub mod reference;
+pub mod schema;
 pub mod tag;
 pub mod text;
 pub mod weights;

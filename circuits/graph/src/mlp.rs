@@ -4,7 +4,7 @@
 //! circuit uses.
 
 use crate::eval::{Accuracy, EvalError, RangeError, forward as run};
-use crate::graph::{ARGMAX_BITS, Graph};
+use crate::graph::{ARGMAX_BITS, FeatureType, Graph};
 use crate::ops::requant::split;
 use crate::ops::{Op, Values};
 use crate::weights::Weights;
@@ -48,7 +48,13 @@ impl TryFrom<&Graph> for Mlp {
             let odd = |what: String| Err(MlpError::Attribute { node, what });
             let chained = n.inputs.iter().all(|&i| i + 1 == node);
             match &n.op {
-                Op::Input if node == 0 => {}
+                Op::Input if node == 0 => {
+                    // Its cells are the bytes that SHA-256 and the commitment read.
+                    let kind = graph.schema().feature_type;
+                    if kind != FeatureType::U8 {
+                        return odd(format!("{kind} features"));
+                    }
+                }
                 Op::Dense(d) if chained && node % 2 == 1 => {
                     if d.bits != 8 {
                         return odd("16-bit weights".into());

@@ -273,11 +273,7 @@ mod tests {
 
     #[test]
     fn every_node_and_edge_is_drawn_and_none_overlap() {
-        let schema = Schema {
-            shape: vec![4],
-            feature_max: 9,
-            classes: 4,
-        };
+        let schema = Schema::bytes([4], 9, 4);
         let mut b = Builder::new(schema).unwrap();
         let (shift, bits, min, max) = (2, 12, 0, 255);
         let d = b.add(Dense { outputs: 4, bits: 8 }, &[0]).unwrap();

@@ -31,7 +31,8 @@ impl Graph {
         // Writing to a String cannot fail.
         let _ = writeln!(
             t,
-            "record features=u8[{}] max={} label=u8 classes={} offset=0 stride={}",
+            "record features={}[{}] max={} label=u8 classes={} offset=0 stride={}",
+            s.feature_type,
             join(&s.shape, ","),
             s.feature_max,
             s.classes,
@@ -125,14 +126,16 @@ fn schema(line: &str) -> Result<Schema, String> {
     let words = line.strip_prefix("record ").ok_or("`record …` is expected")?;
     let mut a = Attributes::parse(words.split(' '))?;
     let shape = a.take("features")?;
-    let shape = shape.strip_prefix("u8[").and_then(|s| s.strip_suffix(']'));
-    let shape = shape.ok_or("features are u8[shape]")?;
+    let parts = shape.strip_suffix(']').and_then(|s| s.split_once('['));
+    let (kind, shape) = parts.ok_or("features are type[shape]")?;
+    let feature_type = kind.parse()?;
     let shape: Result<Vec<u32>, _> = shape.split(',').map(str::parse).collect();
-    let shape = shape.map_err(|_| "features are u8[shape]")?;
+    let shape = shape.map_err(|_| "features are type[shape]")?;
     let feature_max = a.number("max")?;
     a.take("label")?;
     Ok(Schema {
         shape,
+        feature_type,
         feature_max,
         classes: a.number("classes")?,
     })

@@ -159,11 +159,8 @@ fn records(case: &Case, classes: usize) -> (Schema, Vec<u8>) {
         v as u8
     });
     let bytes: Vec<u8> = bytes.collect();
-    let schema = Schema {
-        shape: case.shape[1..].iter().map(|&d| d as u32).collect(),
-        feature_max: 255,
-        classes: classes as u16,
-    };
+    let shape: Vec<u32> = case.shape[1..].iter().map(|&d| d as u32).collect();
+    let schema = Schema::bytes(shape, 255, classes as u16);
     let records = bytes.chunks_exact(features).flat_map(|r| [r, &[0]].concat());
     (schema, records.collect())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use zkaggle_graph::dataset::{Dataset, Manifest, Options};
 use zkaggle_graph::eval::{Accuracy, evaluate};
 use zkaggle_graph::float::{Network, eval};
-use zkaggle_graph::graph::Schema;
+use zkaggle_graph::graph::{FeatureType, Schema};
 use zkaggle_graph::model::{ModelFile, onnx};
 use zkaggle_graph::quantize::{Method, Quantized, quantize};
 
@@ -19,11 +19,7 @@ fn asset(name: &str) -> Vec<u8> {
 }
 
 fn schema() -> Schema {
-    Schema {
-        shape: vec![8, 8],
-        feature_max: 16,
-        classes: 10,
-    }
+    Schema::bytes([8, 8], 16, 10)
 }
 
 fn float(name: &str) -> Network {
@@ -174,4 +170,40 @@ fn a_real_pipeline_gives_onnxruntime_s_probabilities() {
     let q = quantize(&model, &schema(), 360, &train, Method::Mse).unwrap();
     let apart = q.report.float.correct.abs_diff(q.report.integer.correct);
     assert!(apart * 200 <= q.report.float.total, "{:?}", q.report);
+}
+
+/// The same digits in pairs of bytes: the same floats, and integers that are closer to them.
+#[test]
+fn digits_of_sixteen_bits_are_scored_alike() {
+    let wide = Schema {
+        feature_type: FeatureType::I16,
+        ..schema()
+    };
+    let widen = |records: &[u8]| {
+        let mut out = vec![];
+        for r in records.chunks_exact(65) {
+            r[..64].iter().for_each(|&v| wide.encode(v.into(), &mut out));
+            out.push(r[64]);
+        }
+        out
+    };
+    let (train, holdout) = (widen(&asset("digits-train.bin")), widen(&asset("digits-holdout.bin")));
+    for name in MODELS {
+        let (model, narrow) = quantized(name);
+        let q = quantize(&model, &wide, 360, &train, Method::Mse).unwrap();
+        let report = q.report_on(&model, &holdout).unwrap();
+        let bytes = narrow.report_on(&model, &asset("digits-holdout.bin")).unwrap();
+        assert_eq!(report.float, bytes.float, "{name}");
+        // Half a point of 360.
+        assert!(
+            report.integer.correct.abs_diff(report.float.correct) <= 1,
+            "{name}: {report:?}"
+        );
+        assert!(report.layers[0].rms_error <= bytes.layers[0].rms_error, "{name}");
+        let e = evaluate(&q.graph, &q.weights, &holdout).unwrap();
+        assert_eq!(
+            e.accuracy, report.integer,
+            "{name}: what is reported is what is evaluated"
+        );
+    }
 }

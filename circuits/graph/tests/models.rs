@@ -90,11 +90,7 @@ fn loses_little(name: &str, schema: Schema, train: &[u8], test: &[u8]) {
 
 #[test]
 fn digits_and_tables_lose_at_most_half_a_point() {
-    let digits = Schema {
-        shape: vec![1, 8, 8],
-        feature_max: 16,
-        classes: 10,
-    };
+    let digits = Schema::bytes([1, 8, 8], 16, 10);
     loses_little(
         "digits-cnn",
         digits,
@@ -102,11 +98,7 @@ fn digits_and_tables_lose_at_most_half_a_point() {
         &asset("digits-holdout.bin"),
     );
     for name in ["cancer-forest", "cancer-boosted"] {
-        let table = Schema {
-            shape: vec![30],
-            feature_max: 255,
-            classes: 2,
-        };
+        let table = Schema::bytes([30], 255, 2);
         loses_little(name, table, &asset("cancer-train.bin"), &asset("cancer-holdout.bin"));
     }
 }
@@ -127,11 +119,7 @@ fn mnist_loses_at_most_half_a_point() {
     }
     let (train, test) = records.split_at(800 * 785);
     for name in ["mnist-circomlib", "mnist-lenet5"] {
-        let image = Schema {
-            shape: vec![1, 28, 28],
-            feature_max: 255,
-            classes: 10,
-        };
+        let image = Schema::bytes([1, 28, 28], 255, 10);
         loses_little(name, image, train, test);
     }
 }

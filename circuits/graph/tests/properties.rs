@@ -4,17 +4,26 @@ use proptest::prelude::*;
 use zkaggle_graph::dataset::{Dataset, Manifest, Options};
 use zkaggle_graph::eval::RangeError;
 use zkaggle_graph::field::to_be_bytes;
-use zkaggle_graph::graph::{Graph, Schema};
+use zkaggle_graph::graph::{FeatureType, Graph, Schema};
 use zkaggle_graph::mlp::{Mlp, forward};
 use zkaggle_graph::model::ModelFile;
 use zkaggle_graph::packing::{DATA_CHUNKS, pack_data, pack31, pack31_into, unpack31};
 use zkaggle_graph::weights::Weights;
 
 fn arb_schema() -> impl Strategy<Value = Schema> {
-    (prop::collection::vec(1u32..5, 1..4), 1u8..=255, 2u16..12).prop_map(|(shape, feature_max, classes)| Schema {
-        shape,
-        feature_max,
-        classes,
+    (prop::collection::vec(1u32..5, 1..4), 1u8..=255, 2u16..12)
+        .prop_map(|(shape, feature_max, classes)| Schema::bytes(shape, feature_max, classes))
+}
+
+/// Of any feature type.
+fn arb_layout() -> impl Strategy<Value = Schema> {
+    (arb_schema(), prop::option::of(1u16..=32767)).prop_map(|(schema, wide)| match wide {
+        None => schema,
+        Some(feature_max) => Schema {
+            feature_type: FeatureType::I16,
+            feature_max,
+            ..schema
+        },
     })
 }
 
@@ -31,7 +40,7 @@ fn arb_network() -> impl Strategy<Value = (Mlp, Weights, Vec<u8>)> {
         })
         .prop_flat_map(|graph| {
             let bytes = prop::collection::vec(any::<u8>(), graph.weight_bytes());
-            let sample = prop::collection::vec(0..=graph.schema().feature_max, graph.schema().features());
+            let sample = prop::collection::vec(0..=graph.schema().feature_max as u8, graph.schema().features());
             (Just(graph), bytes, sample, any::<bool>())
         })
         .prop_map(|(graph, mut bytes, sample, small)| {
@@ -135,13 +144,15 @@ proptest! {
 
     #[test]
     fn datasets_round_trip_through_blocks(
-        schema in arb_schema(), n in 1usize..400, per in prop::option::of(64usize..150), seed in any::<u64>(),
+        schema in arb_layout(), n in 1usize..400, per in prop::option::of(64usize..150), seed in any::<u64>(),
     ) {
         use rand::{Rng, SeedableRng};
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let bytes: Vec<u8> = (0..n)
             .flat_map(|_| {
-                let mut r: Vec<u8> = (0..schema.features()).map(|_| rng.gen_range(0..=schema.feature_max)).collect();
+                let (low, high) = schema.feature_range();
+                let mut r = vec![];
+                (0..schema.features()).for_each(|_| schema.encode(rng.gen_range(low..=high), &mut r));
                 r.push(rng.gen_range(0..schema.classes) as u8);
                 r
             })
@@ -160,7 +171,7 @@ proptest! {
     fn a_manifest_reader_never_panics(
         at in any::<prop::sample::Index>(), flip in 1u8..=255, cut in any::<prop::sample::Index>(), truncate in any::<bool>(),
     ) {
-        let schema = Schema { shape: vec![4], feature_max: 9, classes: 3 };
+        let schema = Schema::bytes([4], 9, 3);
         let options = Options { name: "m".into(), licence: "l".into(), per_shard: Some(64) };
         let d = Dataset::from_records(schema, &[1; 5 * 200], options).unwrap();
         let good = d.manifest().to_bytes();

@@ -9,7 +9,7 @@ use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::{Dataset, Options};
 use zkaggle_graph::eval::evaluate;
 use zkaggle_graph::field::{Fr, from_be_bytes, to_be_bytes};
-use zkaggle_graph::graph::{Graph, Schema};
+use zkaggle_graph::graph::{FeatureType, Graph, Schema};
 use zkaggle_graph::ids::{Entry, JubPoint, Role, VkId, entry_commitment, holdout, release_point};
 use zkaggle_graph::poseidon::Parameters;
 use zkaggle_graph::tag::Tag;
@@ -37,10 +37,12 @@ fn element(first: u8) -> Fr {
 }
 
 fn pinned() -> Value {
-    let schema = Schema {
-        shape: vec![2, 3],
-        feature_max: 200,
-        classes: 3,
+    let schema = Schema::bytes([2, 3], 200, 3);
+    let wide = Schema {
+        shape: vec![30],
+        feature_type: FeatureType::I16,
+        feature_max: 32767,
+        classes: 2,
     };
     let graph = Graph::mlp(schema.clone(), 70, &[6, 5, 3], &[(7, 12)]).unwrap();
     let weights: Vec<u8> = (0..graph.weight_bytes()).map(|i| (i * 83 + 5) as u8).collect();
@@ -108,6 +110,7 @@ fn pinned() -> Value {
         "format": "zkaggle-vectors/1",
         "tags": Tag::ALL.iter().map(|t| (t.name().to_owned(), hex(&t.bytes()).into())).collect::<serde_json::Map<_, _>>(),
         "schema": { "value": schema, "schemaId": hex(&schema.id()) },
+        "wideSchema": { "value": wide, "schemaId": hex(&wide.id()) },
         "graph": { "samples": graph.samples(), "text": graph.text(), "archId": field(&graph.arch_id()) },
         "model": {
             "weights": hex(&weights.to_bytes()),

@@ -21,11 +21,7 @@ const CLASS: CapacityClass = CapacityClass::K4;
 const VK: VkId = VkId([5; 32]);
 
 fn graph(features: u32, hidden: u32) -> Graph {
-    let schema = Schema {
-        shape: vec![features],
-        feature_max: 16,
-        classes: 10,
-    };
+    let schema = Schema::bytes([features], 16, 10);
     Graph::mlp(schema, 10, &[features, hidden, 10], &[(6, 14)]).unwrap()
 }
 

@@ -24,11 +24,7 @@ pub fn key() -> &'static ReleaseKey {
 }
 
 pub fn graph() -> Graph {
-    let schema = Schema {
-        shape: vec![8, 8],
-        feature_max: 16,
-        classes: 10,
-    };
+    let schema = Schema::bytes([8, 8], 16, 10);
     Graph::mlp(schema, 360, &[64, 32, 10], &[(6, 14)]).unwrap()
 }
 

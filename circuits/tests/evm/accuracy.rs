@@ -19,11 +19,7 @@ use zkaggle_graph::weights::Weights;
 const BUDGET: u64 = 850_000;
 
 fn graph() -> Graph {
-    let schema = Schema {
-        shape: vec![4],
-        feature_max: 16,
-        classes: 3,
-    };
+    let schema = Schema::bytes([4], 16, 3);
     Graph::mlp(schema, 5, &[4, 6, 3], &[(4, 9)]).unwrap()
 }
 

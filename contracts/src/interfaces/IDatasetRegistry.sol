@@ -4,13 +4,15 @@ pragma solidity 0.8.37;
 import {DatasetStatement} from "./IDatasetVerifier.sol";
 import {IKeyRegistry} from "./IKeyRegistry.sol";
 
-/// @notice How one record is laid out: `product(shape)` unsigned bytes, then a one-byte label.
+/// @notice How one record is laid out: `product(shape)` features, then a one-byte label.
 /// @param shape one to four non-zero dimensions, row-major
-/// @param featureMax largest feature value the dataset uses
+/// @param featureType 8: unsigned bytes; 272 (16, and 256 for the sign): two's complement, little-endian
+/// @param featureMax largest magnitude of a feature in the dataset: up to 255, or up to 32,767
 /// @param classes number of classes, 2 to 256; a label at or above it matches no prediction
 struct Schema {
     uint32[] shape;
-    uint8 featureMax;
+    uint16 featureType;
+    uint16 featureMax;
     uint16 classes;
 }
 

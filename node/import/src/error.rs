@@ -37,9 +37,15 @@ pub enum ImportError {
         expected: Vec<u32>,
     },
     #[error(
-        "{place}: {value} is no whole number from 0 to {max}; `--scale F` multiplies and rounds, `--max` sets the largest value"
+        "{place}: {value} is no whole number from {low} to {high}; `--scale F` multiplies and rounds, `--max` sets the largest value{}",
+        if *low == 0 { ", `--type i16` takes signed and larger ones" } else { "" }
     )]
-    Value { place: String, value: f64, max: u8 },
+    Value {
+        place: String,
+        value: f64,
+        low: i16,
+        high: i16,
+    },
     #[error("{place}: label {label:?} is not one of the {classes} classes, 0 to {}", classes - 1)]
     Label { place: String, label: String, classes: u16 },
     #[error("{place}: label {label:?} is the 257th class; at most 256 are possible")]

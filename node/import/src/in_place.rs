@@ -120,11 +120,7 @@ mod tests {
     }
 
     fn used(root: Cid, blocks: &BTreeMap<Cid, Vec<u8>>) -> Result<Part, String> {
-        let schema = Schema {
-            shape: vec![3],
-            feature_max: 255,
-            classes: 3,
-        };
+        let schema = Schema::bytes([3], 255, 3);
         in_place(root, schema, &NAMING, |c| Ok(blocks.get(c).cloned())).map_err(|e| e.to_string())
     }
 

@@ -10,6 +10,7 @@
 //! | [`source`] | one reader a format: image folders, `.npy`/`.npz`, IDX, CSV, Parquet, record files |
 //! | [`pixels`] | one image: PNG, JPEG, PGM/PPM |
 //! | [`labels`] | what names the class of a sample, and how names become numbers |
+//! | [`scale`] | what values are multiplied by |
 //! | [`table`] | the records of all sources, each value checked |
 //! | [`split`] | train and test, stratified, from a seed |
 //! | [`parts`] | shards and manifests from a table |
@@ -27,6 +28,7 @@ pub mod parts;
 pub mod pixels;
 pub mod report;
 pub mod root;
+pub mod scale;
 pub mod source;
 pub mod split;
 pub mod table;
@@ -37,6 +39,7 @@ pub use error::ImportError;
 pub use in_place::in_place;
 pub use parts::{Part, write};
 pub use report::Report;
+pub use scale::Scale;
 pub use source::{Layout, Options, read};
 pub use split::Ratio;
 pub use table::Table;

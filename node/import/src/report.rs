@@ -7,6 +7,7 @@ use crate::table::Table;
 use rayon::slice::ParallelSliceMut;
 use serde::Serialize;
 use std::fmt;
+use zkaggle_graph::graph::FeatureType;
 
 /// Format and version of a report.
 pub const FORMAT: &str = "zkaggle-import/1";
@@ -70,11 +71,13 @@ pub struct Report {
     pub shape: Vec<u32>,
     /// Type of the values as they were found.
     pub dtype: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scale: Option<f64>,
-    /// Smallest and largest feature value as written, and the schema's bound.
-    pub values: (u8, u8),
-    pub feature_max: u8,
+    /// What values were multiplied by: one factor, or one a feature; absent when they were taken as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<f64>,
+    pub feature_type: FeatureType,
+    /// Smallest and largest feature value as written, and the schema's bound on their magnitude.
+    pub values: (i16, i16),
+    pub feature_max: u16,
     pub record_bytes: usize,
     pub records: u64,
     pub classes: Vec<Class>,
@@ -94,7 +97,6 @@ pub struct Report {
 pub struct About<'a> {
     pub name: &'a str,
     pub licence: &'a str,
-    pub scale: Option<f64>,
     pub split: Option<(&'a Indices, Ratio, u64)>,
 }
 
@@ -129,7 +131,8 @@ impl Report {
             ignored_in_all: sources.ignored.len() as u64,
             shape: schema.shape.clone(),
             dtype: sources.dtypes.iter().cloned().collect::<Vec<_>>().join(", "),
-            scale: about.scale,
+            scale: table.factors().to_vec(),
+            feature_type: schema.feature_type,
             values: table.values(),
             feature_max: schema.feature_max,
             record_bytes: schema.record_bytes(),
@@ -178,10 +181,10 @@ impl Report {
         if self.duplicates.test_in_train.is_some_and(|n| n > 0) {
             say("the test set holds samples of the train set: remove duplicates before splitting".into());
         }
-        if self.values.1 < self.feature_max {
+        let largest = self.values.0.unsigned_abs().max(self.values.1.unsigned_abs());
+        if largest < self.feature_max {
             say(format!(
-                "no value exceeds {}: with `--max {}` the bound is tighter and proofs are cheaper",
-                self.values.1, self.values.1
+                "no value exceeds {largest}: with `--max {largest}` the bound is tighter and proofs are cheaper"
             ));
         }
     }
@@ -226,14 +229,23 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "sample     {} of {}, values {} to {}",
+            "sample     {} of {}, values {} to {}{}",
             shape.join(" x "),
             self.dtype,
             self.values.0,
-            self.values.1
+            self.values.1,
+            match self.feature_type {
+                FeatureType::U8 => "",
+                FeatureType::I16 => " as i16",
+            }
         )?;
-        if let Some(scale) = self.scale {
-            writeln!(f, "scale      every value times {scale}, rounded half to even")?;
+        match &self.scale[..] {
+            [] => {}
+            [one] => writeln!(f, "scale      every value times {one}, rounded half to even")?,
+            each => {
+                let each: Vec<String> = each.iter().map(f64::to_string).collect();
+                writeln!(f, "scale      features times {}, rounded half to even", each.join(", "))?;
+            }
         }
         writeln!(f, "records    {} of {} bytes", self.records, self.record_bytes)?;
         for c in &self.classes {

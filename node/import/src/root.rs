@@ -166,11 +166,7 @@ mod tests {
             cid: raw_cid(shard),
             bytes: shard.len() as u64,
         });
-        let schema = Schema {
-            shape: vec![3],
-            feature_max: 255,
-            classes: 3,
-        };
+        let schema = Schema::bytes([3], 255, 3);
         let manifest = Manifest::new("x", "x", schema, entries.collect()).unwrap();
         blocks.insert(manifest.cid(), manifest.to_bytes());
         let (root, nodes) = folder(&manifest).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::error::ImportError;
 use crate::labels::{Classes, Label};
+use crate::scale::fitting;
 use crate::source::Options;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use zkaggle_graph::dataset::manifest::MAX_MANIFEST_BYTES;
-use zkaggle_graph::graph::{MAX_SHARD_BYTES, Schema};
+use zkaggle_graph::graph::{FeatureType, MAX_SHARD_BYTES, Schema};
 
 /// Largest dataset: what a manifest can list, in bytes. A shard's line has about 90 bytes.
 pub const MAX_DATASET: u64 = (MAX_MANIFEST_BYTES / 90) as u64 * MAX_SHARD_BYTES as u64;
@@ -22,6 +23,10 @@ const BATCH: usize = 4 << 20;
 /// What sources write their samples to. Values are checked one by one; the first that does not fit ends the import.
 pub struct Collector<'a> {
     options: &'a Options,
+    /// None, one for all features, or one a feature.
+    factors: Vec<f64>,
+    /// Where only the features' ranges are asked for: the largest magnitude of each.
+    measured: Option<Vec<f64>>,
     spool: File,
     /// Features that wait to be hashed and written: whole samples.
     batch: Vec<u8>,
@@ -33,18 +38,20 @@ pub struct Collector<'a> {
     /// Distinct labels with the place each was first seen at, and their position in that list.
     distinct: Vec<(Label, String)>,
     known: BTreeMap<Label, u16>,
-    largest: u8,
-    smallest: u8,
+    largest: i16,
+    smallest: i16,
     /// One record, converted.
     record: Vec<u8>,
 }
 
 impl<'a> Collector<'a> {
-    pub(crate) fn new(options: &'a Options, folder: &Path) -> Result<Self, ImportError> {
+    pub(crate) fn new(options: &'a Options, factors: Vec<f64>, folder: &Path) -> Result<Self, ImportError> {
         // Without a name, so nothing stays behind whatever happens.
         let file = tempfile::tempfile_in(folder).map_err(ImportError::Spool)?;
         Ok(Self {
             options,
+            factors,
+            measured: None,
             spool: file,
             batch: vec![],
             prints: vec![],
@@ -52,10 +59,38 @@ impl<'a> Collector<'a> {
             labels: vec![],
             distinct: vec![],
             known: BTreeMap::new(),
-            largest: 0,
-            smallest: 255,
+            largest: i16::MIN,
+            smallest: i16::MAX,
             record: vec![],
         })
+    }
+
+    /// Keeps no sample, only how large each feature becomes.
+    pub(crate) fn measuring(options: &'a Options, folder: &Path) -> Result<Self, ImportError> {
+        Ok(Self {
+            measured: Some(vec![]),
+            ..Self::new(options, vec![], folder)?
+        })
+    }
+
+    /// The factor of each measured feature.
+    ///
+    /// # Errors
+    /// When there was no sample.
+    pub(crate) fn factors(self) -> Result<Vec<f64>, ImportError> {
+        match self.measured {
+            Some(m) if !m.is_empty() => Ok(m.into_iter().map(|m| fitting(m, self.options.max)).collect()),
+            _ => Err(ImportError::Empty),
+        }
+    }
+
+    fn schema(&self, shape: Vec<u32>, classes: u16) -> Schema {
+        Schema {
+            shape,
+            feature_type: self.options.feature_type,
+            feature_max: self.options.max,
+            classes,
+        }
     }
 
     /// Says what samples follow, and how many if the source knows.
@@ -63,7 +98,13 @@ impl<'a> Collector<'a> {
     /// # Errors
     /// For another shape than before, or more data than a dataset can hold.
     pub fn expect(&mut self, place: &str, shape: &[u32], count: Option<u64>) -> Result<(), ImportError> {
-        let features = features_of(place, shape)?;
+        let features = features_of(place, shape, self.options.feature_type)?;
+        if self.factors.len() > 1 && self.factors.len() as u64 != features {
+            return Err(ImportError::Options(format!(
+                "--scale: {} factors for samples of {features} features ({place})",
+                self.factors.len()
+            )));
+        }
         let shape = match &self.options.shape {
             Some(wanted) if wanted.iter().map(|&d| u64::from(d)).product::<u64>() == features => wanted.clone(),
             Some(wanted) => {
@@ -92,7 +133,8 @@ impl<'a> Collector<'a> {
     }
 
     fn check_total(&self, place: &str, features: u64, records: u64) -> Result<(), ImportError> {
-        let got = records.saturating_mul(features + 1);
+        let width = self.options.feature_type.bytes() as u64;
+        let got = records.saturating_mul(features * width + 1);
         if got > MAX_DATASET {
             return Err(ImportError::Limit {
                 place: place.to_owned(),
@@ -115,10 +157,12 @@ impl<'a> Collector<'a> {
     /// # Errors
     /// For a value above the largest, a wrong number of values, or the 257th class.
     pub fn bytes(&mut self, place: impl Fn() -> String, features: &[u8], label: &Label) -> Result<(), ImportError> {
-        if self.options.scale.is_some() {
+        let plain = self.factors.is_empty() && self.measured.is_none();
+        if !plain || self.options.feature_type != FeatureType::U8 {
             return self.numbers(place, features.iter().map(|&v| f64::from(v)), label);
         }
-        let max = self.options.max;
+        // Bytes are at most 255, and so is their bound.
+        let max = self.options.max as u8;
         // The largest first: a search that may stop early is several times slower.
         if let Some(largest) = features.iter().copied().max()
             && largest > max
@@ -127,7 +171,8 @@ impl<'a> Collector<'a> {
             return Err(ImportError::Value {
                 place: place(),
                 value: value.into(),
-                max,
+                low: 0,
+                high: max.into(),
             });
         }
         self.put(place, features, label)
@@ -143,20 +188,30 @@ impl<'a> Collector<'a> {
         features: impl IntoIterator<Item = f64>,
         label: &Label,
     ) -> Result<(), ImportError> {
+        if let Some(measured) = &mut self.measured {
+            return measure(measured, place, features);
+        }
         let mut record = std::mem::take(&mut self.record);
         record.clear();
-        let max = self.options.max;
+        let schema = self.schema(vec![], 0);
+        let (low, high) = schema.feature_range();
         for (i, value) in features.into_iter().enumerate() {
-            let scaled = self.options.scale.map_or(value, |s| (value * s).round_ties_even());
-            if !(0.0..=f64::from(max)).contains(&scaled) || scaled.fract() != 0.0 {
+            let scaled = match self.factors[..] {
+                [] => value,
+                [one] => (value * one).round_ties_even(),
+                // A feature too many is found below.
+                ref each => (value * each.get(i).unwrap_or(&1.0)).round_ties_even(),
+            };
+            if !(f64::from(low)..=f64::from(high)).contains(&scaled) || scaled.fract() != 0.0 {
                 return Err(ImportError::Value {
                     place: format!("{}, value {}", place(), i + 1),
                     value,
-                    max,
+                    low,
+                    high,
                 });
             }
-            // Whole and at most 255.
-            record.push(scaled as u8);
+            // Whole and in the type's range.
+            schema.encode(scaled as i16, &mut record);
         }
         let put = self.put(place, &record, label);
         self.record = record;
@@ -164,11 +219,11 @@ impl<'a> Collector<'a> {
     }
 
     fn put(&mut self, place: impl Fn() -> String, features: &[u8], label: &Label) -> Result<(), ImportError> {
-        let expected = self.features();
-        if features.len() != expected || expected == 0 {
+        let (expected, width) = (self.features(), self.options.feature_type.bytes());
+        if features.len() != expected * width || expected == 0 {
             return Err(ImportError::format(
                 place(),
-                format!("{} values, {expected} are expected", features.len()),
+                format!("{} values, {expected} are expected", features.len() / width),
             ));
         }
         self.check_total(
@@ -204,9 +259,19 @@ impl<'a> Collector<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.largest = self.largest.max(self.batch.iter().copied().max().unwrap_or(0));
-        self.smallest = self.smallest.min(self.batch.iter().copied().min().unwrap_or(255));
-        let features = self.features();
+        let (smallest, largest) = match self.options.feature_type {
+            FeatureType::U8 => (
+                self.batch.iter().copied().min().map(i16::from),
+                self.batch.iter().copied().max().map(i16::from),
+            ),
+            FeatureType::I16 => {
+                let values = || self.batch.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b));
+                (values().min(), values().max())
+            }
+        };
+        self.smallest = smallest.map_or(self.smallest, |v| v.min(self.smallest));
+        self.largest = largest.map_or(self.largest, |v| v.max(self.largest));
+        let features = self.features() * self.options.feature_type.bytes();
         self.prints.par_extend(self.batch.par_chunks_exact(features).map(|r| {
             let digest = Sha256::digest(r);
             digest[..8].iter().fold(0u64, |n, &b| n << 8 | u64::from(b))
@@ -218,18 +283,15 @@ impl<'a> Collector<'a> {
 
     pub(crate) fn finish(mut self) -> Result<Table, ImportError> {
         self.flush()?;
-        let (Some((shape, _)), false) = (self.shape, self.labels.is_empty()) else {
+        let (Some((shape, _)), false) = (self.shape.take(), self.labels.is_empty()) else {
             return Err(ImportError::Empty);
         };
         let classes = Classes::of(&self.distinct, self.options.classes)?;
-        let schema = Schema {
-            shape,
-            feature_max: self.options.max,
-            classes: classes.count,
-        };
+        let schema = self.schema(shape, classes.count);
         schema.check()?;
         let labels = self.labels.iter().map(|&id| classes.numbers[usize::from(id)]).collect();
         Ok(Table {
+            factors: self.factors,
             schema,
             spool: self.spool,
             labels,
@@ -240,16 +302,38 @@ impl<'a> Collector<'a> {
     }
 }
 
+/// Widens the largest magnitude of each feature by a sample.
+fn measure(
+    measured: &mut Vec<f64>,
+    place: impl Fn() -> String,
+    features: impl IntoIterator<Item = f64>,
+) -> Result<(), ImportError> {
+    for (i, value) in features.into_iter().enumerate() {
+        if !value.is_finite() {
+            return Err(ImportError::refused(
+                format!("{}, value {}", place(), i + 1),
+                format!("{value} is no finite number"),
+                "replace missing and infinite values before the import",
+            ));
+        }
+        match measured.get_mut(i) {
+            Some(m) => *m = m.max(value.abs()),
+            None => measured.push(value.abs()),
+        }
+    }
+    Ok(())
+}
+
 /// Features of a shape, refused where no record can hold them.
-fn features_of(place: &str, shape: &[u32]) -> Result<u64, ImportError> {
+fn features_of(place: &str, shape: &[u32], kind: FeatureType) -> Result<u64, ImportError> {
+    let most = (MAX_SHARD_BYTES - 1) / kind.bytes();
     let features = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d.into()));
     match features {
-        Some(n) if n > 0 && n < MAX_SHARD_BYTES as u64 && (1..=4).contains(&shape.len()) => Ok(n),
+        Some(n) if n > 0 && n <= most as u64 && (1..=4).contains(&shape.len()) => Ok(n),
         _ => Err(ImportError::refused(
             place,
             format!(
-                "a sample of shape {shape:?} does not fit a record: one to four dimensions, 1 to {} values",
-                MAX_SHARD_BYTES - 1
+                "a sample of shape {shape:?} does not fit a record: one to four dimensions, 1 to {most} values of {kind}"
             ),
             "reduce the samples, or give another --shape",
         )),
@@ -259,12 +343,14 @@ fn features_of(place: &str, shape: &[u32]) -> Result<u64, ImportError> {
 /// Checked records, ready to be cut.
 #[derive(Debug)]
 pub struct Table {
+    /// See [`Table::factors`].
+    factors: Vec<f64>,
     schema: Schema,
     spool: File,
     labels: Vec<u16>,
     prints: Vec<u64>,
     class_names: Option<Vec<String>>,
-    values: (u8, u8),
+    values: (i16, i16),
 }
 
 impl Table {
@@ -283,8 +369,13 @@ impl Table {
     }
 
     /// Smallest and largest feature value.
-    pub fn values(&self) -> (u8, u8) {
+    pub fn values(&self) -> (i16, i16) {
         self.values
+    }
+
+    /// What values were multiplied by: nothing, one factor, or one a feature.
+    pub fn factors(&self) -> &[f64] {
+        &self.factors
     }
 
     /// Records of these numbers, features and label byte each, one after another.
@@ -292,7 +383,7 @@ impl Table {
     /// # Errors
     /// When the temporary file cannot be read.
     pub fn records(&self, indices: &[u64]) -> Result<Vec<u8>, ImportError> {
-        let features = self.schema.features();
+        let features = self.schema.feature_bytes();
         let mut out = Vec::with_capacity(indices.len() * (features + 1));
         let mut run = vec![];
         // Neighbours are read in one go.

@@ -8,7 +8,7 @@ use zkaggle_graph::dataset::{Dataset, Manifest, parse_cid, raw_cid};
 use zkaggle_import::parts::{Naming, parts};
 use zkaggle_import::report::{About, Report};
 use zkaggle_import::source::Sources;
-use zkaggle_import::{ImportError, Layout, Options, Ratio, Table, read, split, write};
+use zkaggle_import::{ImportError, Layout, Options, Ratio, Scale, Table, read, split, write};
 use zkaggle_ipld::walk::{Limits, leaves};
 
 const N: usize = 130;
@@ -49,7 +49,7 @@ fn with_labels(name: &str) -> Options {
 fn arrays_and_tables_become_the_same_records() {
     let labelled = with_labels("y_i64.npy");
     let scaled = Options {
-        scale: Some(255.0),
+        scale: Some(Scale::Each(vec![255.0])),
         ..labelled.clone()
     };
     let flat = Options {
@@ -277,7 +277,6 @@ fn a_split_is_written_recorded_and_can_be_made_again() {
     let about = About {
         name: "dots",
         licence: "CC0",
-        scale: None,
         split: Some((&indices, ratio, 7)),
     };
     let mut report = Report::of(&table, &seen, &about);
@@ -342,7 +341,6 @@ fn the_report_counts_classes_and_duplicates() {
     let about = About {
         name: "dots",
         licence: "CC0",
-        scale: None,
         split: None,
     };
     let report = Report::of(&table, &seen, &about);

@@ -12,7 +12,7 @@ use alloy::sol_types::SolCall;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use zkaggle_bindings::IBountyMarket::{self, DrawState};
-use zkaggle_graph::graph::Schema;
+use zkaggle_graph::graph::{FeatureType, Schema};
 
 /// Blocks after the beacon's in which the market can still read its hash.
 pub const REACH: u64 = 256;
@@ -173,8 +173,15 @@ impl Market {
             .next()
             .ok_or_else(|| Failure::not_found(format!("nobody posted bounty {id}")))?;
         let s = e.params.schema;
+        let feature_type = FeatureType::of_word(s.featureType).ok_or_else(|| {
+            Failure::refused(format!(
+                "bounty {id}: features of type {}, which this version does not know",
+                s.featureType
+            ))
+        })?;
         let schema = Schema {
             shape: s.shape,
+            feature_type,
             feature_max: s.featureMax,
             classes: s.classes,
         };

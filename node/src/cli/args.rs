@@ -4,6 +4,7 @@ use super::dataset_car::ExportArgs;
 use super::dataset_import::ImportArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use zkaggle_graph::graph::FeatureType;
 
 /// A peer node for a marketplace of machine-learning models whose scores are proved, not promised.
 ///
@@ -172,7 +173,7 @@ pub struct DatasetArgs {
 pub enum DatasetCommand {
     /// Turn images, arrays or tables into shards of records, name each by its CID, write the manifest.
     #[command(
-        after_help = "Examples:\n  zkaggle dataset import digits/ --name \"My digits\" --licence \"CC0-1.0\" --split 80:20 --seed 7 --dir ~/.zkaggle\n  zkaggle dataset import train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n    --name MNIST --licence \"CC BY-SA 3.0\" --dir ~/.zkaggle\n  zkaggle dataset import digits-holdout.bin --shape 8,8 --max 16 --classes 10 \\\n    --name \"UCI digits\" --licence \"CC BY 4.0\" --dir ~/.zkaggle --sealed"
+        after_help = "Examples:\n  zkaggle dataset import digits/ --name \"My digits\" --licence \"CC0-1.0\" --split 80:20 --seed 7 --dir ~/.zkaggle\n  zkaggle dataset import train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n    --name MNIST --licence \"CC BY-SA 3.0\" --dir ~/.zkaggle\n  zkaggle dataset import digits-holdout.bin --shape 8,8 --max 16 --classes 10 \\\n    --name \"UCI digits\" --licence \"CC BY 4.0\" --dir ~/.zkaggle --sealed\n  zkaggle dataset import weather.csv --type i16 --scale auto --name weather --licence CC0-1.0 --dir ~/.zkaggle"
     )]
     Import(Box<ImportArgs>),
     /// Write a dataset as a CAR archive that any IPFS node imports.
@@ -253,9 +254,12 @@ pub struct ModelImportArgs {
     /// Shape of one sample, such as `8,8`.
     #[arg(long, value_delimiter = ',', required = true)]
     pub shape: Vec<u32>,
-    /// Largest feature value.
-    #[arg(long, default_value_t = 255)]
-    pub max: u8,
+    /// How features are written: u8, or i16 for signed measurements in tables.
+    #[arg(long = "type", value_name = "TYPE", default_value_t = FeatureType::U8)]
+    pub feature_type: FeatureType,
+    /// Largest feature value, in magnitude; what the type holds by default.
+    #[arg(long)]
+    pub max: Option<u16>,
     /// Number of classes.
     #[arg(long)]
     pub classes: u16,

@@ -83,7 +83,6 @@ fn dataset(path: &Path, temporary: &Path) -> Result<usize> {
     let about = About {
         name: "bench",
         licence: "none",
-        scale: None,
         split: None,
     };
     let mut report = Report::of(&table, &sources, &about);

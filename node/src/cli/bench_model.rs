@@ -14,11 +14,7 @@ const CALIBRATION: usize = 64;
 const IMAGES: usize = 1000;
 
 pub(super) async fn figures() -> Result<Vec<Figure>> {
-    let schema = |shape: &[u32]| Schema {
-        shape: shape.to_vec(),
-        feature_max: 255,
-        classes: 10,
-    };
+    let schema = |shape: &[u32]| Schema::bytes(shape, 255, 10);
     let small = schema(&[1, 28, 28]);
     let data = records(small.features(), 10, IMAGES, SEED);
     let network = lenet5(SEED)?;

@@ -47,9 +47,11 @@ async fn show(args: &ShowArgs, out: Output) -> Result<()> {
     let mut lines = vec![
         format!("{} ({}), {} records", m.name(), m.licence(), m.n()),
         format!(
-            "sample {}, values up to {}, {} classes",
+            "sample {} of {}, values {} to {}, {} classes",
             shape.join(" x "),
-            schema.feature_max,
+            schema.feature_type,
+            schema.feature_range().0,
+            schema.feature_range().1,
             schema.classes
         ),
         format!("folder {folder}"),

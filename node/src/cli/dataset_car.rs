@@ -175,7 +175,7 @@ fn find_manifest(path: &Path) -> Result<Manifest> {
 /// Holds every shard in the archive to the manifest.
 fn check(path: &Path, manifest: &Manifest) -> Result<()> {
     let mut missing: BTreeMap<Cid, u64> = manifest.shards().iter().map(|s| (s.cid, s.bytes)).collect();
-    let (schema, max) = (manifest.schema(), manifest.schema().feature_max);
+    let schema = manifest.schema();
     let mut car = open(path)?;
     while let Some((cid, bytes)) = car.next_block()? {
         let Some(len) = missing.remove(&cid) else { continue };
@@ -185,10 +185,11 @@ fn check(path: &Path, manifest: &Manifest) -> Result<()> {
                 bytes.len()
             )));
         }
-        if let Some(i) = shard::records(schema, bytes).position(|r| r.features.iter().any(|&v| v > max)) {
+        if let Some(i) = shard::records(schema, bytes).position(|r| schema.stray(r.features).is_some()) {
             return Err(Failure::refused(format!(
-                "shard {cid}, record {}: a value exceeds {max}",
-                i + 1
+                "shard {cid}, record {}: a value exceeds {}",
+                i + 1,
+                schema.feature_max
             )));
         }
     }

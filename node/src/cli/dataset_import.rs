@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use zkaggle_graph::dataset::manifest::Split;
-use zkaggle_graph::graph::Schema;
+use zkaggle_graph::graph::{FeatureType, Schema};
 use zkaggle_import::parts::{Naming, parts};
 use zkaggle_import::report::{About, Report};
-use zkaggle_import::{ImportError, Layout, Options, Ratio, split};
+use zkaggle_import::{ImportError, Layout, Options, Ratio, Scale, split};
 use zkaggle_ipld::Cid;
 use zkaggle_net::{Blockstore, DiskBlockstore, Visibility};
 
@@ -52,15 +52,19 @@ pub struct ImportArgs {
     /// Shape of one sample, such as `8,8`; what the source says by default.
     #[arg(long, value_delimiter = ',')]
     pub shape: Option<Vec<u32>>,
-    /// Largest feature value.
-    #[arg(long, default_value_t = 255)]
-    pub max: u8,
+    /// How features are written: u8, or i16 for signed or finer values in tables.
+    #[arg(long = "type", value_name = "TYPE", default_value_t = FeatureType::U8)]
+    pub feature_type: FeatureType,
+    /// Largest feature value, in magnitude; what the type holds by default.
+    #[arg(long)]
+    pub max: Option<u16>,
     /// Number of classes; what the labels need by default.
     #[arg(long)]
     pub classes: Option<u16>,
-    /// Multiply every value by this and round it, such as 255 for values from 0 to 1.
-    #[arg(long, value_name = "FACTOR")]
-    pub scale: Option<f64>,
+    /// Multiply every value by this and round it, such as 255 for values from 0 to 1; a list gives each feature its own,
+    /// `auto` the largest of 1, 2 or 5 times a power of ten at which the feature fits.
+    #[arg(long, value_name = "FACTOR[,FACTOR…]|auto")]
+    pub scale: Option<Scale>,
     /// Cut into two datasets, stratified by class, such as `80:20`.
     #[arg(long, value_name = "TRAIN:TEST")]
     pub split: Option<Ratio>,
@@ -87,6 +91,12 @@ pub struct ImportArgs {
     /// Write every image's name and own CID here, one a line.
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
+}
+
+impl ImportArgs {
+    fn max(&self) -> u16 {
+        self.max.unwrap_or(self.feature_type.largest())
+    }
 }
 
 fn two_names(text: &str) -> Result<(String, String), String> {
@@ -123,8 +133,9 @@ fn files(args: &ImportArgs, out: Output) -> Result<()> {
         },
         shape: args.shape.clone(),
         classes: args.classes,
-        max: args.max,
-        scale: args.scale,
+        feature_type: args.feature_type,
+        max: args.max(),
+        scale: args.scale.clone(),
     };
     let (table, sources) = zkaggle_import::read(&args.paths, &options, &std::env::temp_dir()).map_err(coded)?;
     let indices = args
@@ -134,7 +145,6 @@ fn files(args: &ImportArgs, out: Output) -> Result<()> {
     let about = About {
         name,
         licence,
-        scale: args.scale,
         split: args.split.zip(indices.as_ref()).map(|(ratio, i)| (i, ratio, args.seed)),
     };
     let mut report = Report::of(&table, &sources, &about);
@@ -204,10 +214,11 @@ fn in_place(cid: &str, args: &ImportArgs, out: Output) -> Result<()> {
     };
     let schema = Schema {
         shape,
-        feature_max: args.max,
+        feature_type: args.feature_type,
+        feature_max: args.max(),
         classes,
     };
-    let (features, record) = (schema.features() as u64, schema.record_bytes() as u64);
+    let (features, record) = (schema.feature_bytes() as u64, schema.record_bytes() as u64);
     let same = |wanted: Option<u64>, is: u64| wanted.is_none_or(|w| w == is);
     if args.offset != 0 || args.features_at != 0 || !same(args.stride, record) || !same(args.label_at, features) {
         return Err(Failure::refused(

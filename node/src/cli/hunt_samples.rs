@@ -37,9 +37,10 @@ pub async fn run(args: SamplesArgs, out: Output) -> Result<()> {
     let schema = dataset.schema();
     let shape: Vec<String> = schema.shape.iter().map(u32::to_string).collect();
     let import = format!(
-        "zkaggle dataset import {} --shape {} --max {} --classes {} --name public --licence '…' --dir …",
+        "zkaggle dataset import {} --shape {} --type {} --max {} --classes {} --name public --licence '…' --dir …",
         args.out.display(),
         shape.join(","),
+        schema.feature_type,
         schema.feature_max,
         schema.classes
     );
@@ -60,7 +61,7 @@ fn csv(dataset: &Dataset) -> String {
     let mut text: String = (0..features).map(|i| format!("x{i},")).collect();
     text.push_str("label\n");
     for r in dataset.records() {
-        for f in r.features {
+        for f in dataset.schema().decode(r.features) {
             // PANIC: none; writing to a String cannot fail.
             let _ = write!(text, "{f},");
         }
@@ -73,23 +74,29 @@ fn csv(dataset: &Dataset) -> String {
 mod tests {
     use super::*;
     use zkaggle_graph::dataset::import;
-    use zkaggle_graph::graph::Schema;
+    use zkaggle_graph::graph::{FeatureType, Schema};
 
     #[test]
     fn what_is_written_reads_as_the_same_records() {
-        let schema = Schema {
-            shape: vec![2, 2],
-            feature_max: 9,
+        let pixels = Schema::bytes([2, 2], 9, 3);
+        let table = Schema {
+            shape: vec![2],
+            feature_type: FeatureType::I16,
+            feature_max: 3000,
             classes: 3,
         };
-        let bytes: Vec<u8> = (0..64u8).flat_map(|i| [i % 10, 1, 2, 9, i % 3]).collect();
-        let options = zkaggle_graph::dataset::Options {
-            name: "x".into(),
-            licence: "y".into(),
-            per_shard: None,
-        };
-        let d = Dataset::from_records(schema.clone(), &bytes, options).unwrap();
-        assert_eq!(import::csv(&schema, csv(&d).as_bytes()).unwrap(), bytes);
-        assert_eq!(d.bytes(), bytes);
+        let small = (0..64u8).flat_map(|i| [i % 10, 1, 2, 9, i % 3]).collect();
+        let signed = (0..64u8).flat_map(|i| [i, 7, i, 0xf5, i % 3]).collect();
+        for (schema, bytes) in [(pixels, small), (table, signed)] {
+            let bytes: Vec<u8> = bytes;
+            let options = zkaggle_graph::dataset::Options {
+                name: "x".into(),
+                licence: "y".into(),
+                per_shard: None,
+            };
+            let d = Dataset::from_records(schema.clone(), &bytes, options).unwrap();
+            assert_eq!(import::csv(&schema, csv(&d).as_bytes()).unwrap(), bytes);
+            assert_eq!(d.bytes(), bytes);
+        }
     }
 }

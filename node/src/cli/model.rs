@@ -27,7 +27,8 @@ fn import(args: ModelImportArgs, out: Output) -> Result<()> {
     let method: Method = args.method.parse().map_err(Failure::usage)?;
     let schema = Schema {
         shape: args.shape,
-        feature_max: args.max,
+        feature_type: args.feature_type,
+        feature_max: args.max.unwrap_or(args.feature_type.largest()),
         classes: args.classes,
     };
     let onnx = std::fs::read(&args.file).with_context(|| format!("read {}", args.file.display()))?;

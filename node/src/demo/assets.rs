@@ -17,9 +17,5 @@ pub const LICENCE: &str = "CC BY 4.0, E. Alpaydin and C. Kaynak, UCI Machine Lea
 
 /// Records of 64 pixels, 0 to 16, and a label of ten classes.
 pub fn schema() -> Schema {
-    Schema {
-        shape: vec![8, 8],
-        feature_max: 16,
-        classes: 10,
-    }
+    Schema::bytes([8, 8], 16, 10)
 }

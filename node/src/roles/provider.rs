@@ -416,6 +416,7 @@ impl Provider {
             },
             schema: IBountyMarket::Schema {
                 shape: schema.shape.clone(),
+                featureType: schema.feature_type.word(),
                 featureMax: schema.feature_max,
                 classes: schema.classes,
             },

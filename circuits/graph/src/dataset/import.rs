@@ -1,6 +1,6 @@
 //! What a user has, as records: record files and CSV. Every value is checked before anything is cut.
 
-use crate::graph::{GraphError, Schema};
+use crate::graph::{FeatureType, GraphError, Schema};
 
 /// Why a file is no dataset of the schema. Lines and records count from 1, as editors do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,20 +8,24 @@ pub enum ImportError {
     #[error("{0}")]
     Schema(#[from] GraphError),
     #[error(
-        "{bytes} bytes are not whole records: the schema's record has {record} bytes ({features} features and a label), {rest} bytes are left over"
+        "{bytes} bytes are not whole records: the schema's record has {record} bytes ({features} {kind} features and a label), {rest} bytes are left over"
     )]
     RecordSize {
         bytes: usize,
         record: usize,
         features: usize,
+        kind: FeatureType,
         rest: usize,
     },
-    #[error("record {record}, feature {feature}: {value} exceeds the schema's largest value {max}")]
+    #[error(
+        "record {record}, feature {feature}: {value} exceeds the schema's largest value {max}{}",
+        magnitude(*value)
+    )]
     Feature {
         record: usize,
         feature: usize,
-        value: u8,
-        max: u8,
+        value: i16,
+        max: u16,
     },
     #[error("record {record}: label {label}, but the schema has {classes} classes, 0 to {}", classes - 1)]
     Label { record: usize, label: u8, classes: u16 },
@@ -29,15 +33,21 @@ pub enum ImportError {
     Encoding { line: usize },
     #[error("line {line} has {got} columns; the schema asks for {expected}: the features, then the label")]
     Columns { line: usize, expected: usize, got: usize },
-    #[error("line {line}, column {column}: {text:?} is no whole number from 0 to {max}")]
+    #[error("line {line}, column {column}: {text:?} is no whole number from {min} to {max}")]
     Value {
         line: usize,
         column: usize,
         text: String,
-        max: u16,
+        min: i32,
+        max: i32,
     },
     #[error("the file holds no records")]
     Empty,
+}
+
+/// What a message about a bound says of a negative value.
+pub(super) fn magnitude(value: i16) -> &'static str {
+    if value < 0 { " in magnitude" } else { "" }
 }
 
 /// Checks a record file: features, then one label byte, per record, nothing between.
@@ -55,15 +65,16 @@ pub fn check_records(schema: &Schema, bytes: &[u8]) -> Result<(), ImportError> {
             bytes: bytes.len(),
             record,
             features: schema.features(),
+            kind: schema.feature_type,
             rest: bytes.len() % record,
         });
     }
     for (i, r) in super::shard::records(schema, bytes).enumerate() {
-        if let Some(feature) = r.features.iter().position(|&v| v > schema.feature_max) {
+        if let Some((feature, value)) = schema.stray(r.features) {
             return Err(ImportError::Feature {
                 record: i + 1,
                 feature: feature + 1,
-                value: r.features[feature],
+                value,
                 max: schema.feature_max,
             });
         }
@@ -91,7 +102,8 @@ pub fn csv(schema: &Schema, bytes: &[u8]) -> Result<Vec<u8>, ImportError> {
     let text = std::str::from_utf8(bytes).map_err(|e| ImportError::Encoding {
         line: 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count(),
     })?;
-    let expected = schema.record_bytes();
+    let expected = schema.features() + 1;
+    let (low, high) = schema.feature_range();
     let mut out = vec![];
     for (i, row) in text.trim_end().lines().enumerate() {
         let line = i + 1;
@@ -105,19 +117,22 @@ pub fn csv(schema: &Schema, bytes: &[u8]) -> Result<Vec<u8>, ImportError> {
             return Err(ImportError::Columns { line, expected, got });
         }
         for (c, field) in row.split(',').enumerate() {
-            let max = if c + 1 == expected {
-                schema.classes - 1
+            let label = c + 1 == expected;
+            let (min, max) = if label {
+                (0, i32::from(schema.classes) - 1)
             } else {
-                u16::from(schema.feature_max)
+                (low.into(), high.into())
             };
-            match number(field).filter(|&v| v <= f64::from(max)) {
-                // Whole and at most 255: the feature bound is a byte, classes are at most 256.
-                Some(v) => out.push(v as u8),
+            match number(field).filter(|v| (f64::from(min)..=f64::from(max)).contains(v)) {
+                // Whole, and classes are at most 256.
+                Some(v) if label => out.push(v as u8),
+                Some(v) => schema.encode(v as i16, &mut out),
                 None => {
                     return Err(ImportError::Value {
                         line,
                         column: c + 1,
                         text: field.trim().chars().take(40).collect(),
+                        min,
                         max,
                     });
                 }
@@ -130,10 +145,10 @@ pub fn csv(schema: &Schema, bytes: &[u8]) -> Result<Vec<u8>, ImportError> {
     Ok(out)
 }
 
-/// A whole number from 0 on, written as an integer or a decimal.
+/// A whole number, written as an integer or a decimal.
 fn number(field: &str) -> Option<f64> {
     let v: f64 = field.trim().parse().ok()?;
-    (v.is_finite() && v >= 0.0 && v.fract() == 0.0).then_some(v)
+    (v.is_finite() && v.fract() == 0.0).then_some(v)
 }
 
 #[cfg(test)]
@@ -141,11 +156,7 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        Schema {
-            shape: vec![3],
-            feature_max: 16,
-            classes: 4,
-        }
+        Schema::bytes([3], 16, 4)
     }
 
     #[test]

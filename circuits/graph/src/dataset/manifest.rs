@@ -2,10 +2,13 @@
 
 use super::cid::{Cid, CidError, digest_of, parse_cid, raw_cid};
 use super::shard::MIN_SHARD_RECORDS;
-use crate::graph::{GraphError, MAX_SHARD_BYTES, Schema};
+use crate::graph::{FeatureType, GraphError, MAX_SHARD_BYTES, Schema};
 
-/// Format and version of the manifest.
+/// Format and version of the manifest of a dataset of bytes.
 pub const FORMAT: &str = "zkaggle-manifest/1";
+/// The same for features of 16 bits: a version that knows bytes alone refuses them by name, and what was named before
+/// keeps its CID.
+pub const FORMAT_I16: &str = "zkaggle-manifest/2";
 /// Largest manifest block that is read: about 10,000 shards.
 pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
 /// Longest name or licence, in bytes.
@@ -18,7 +21,7 @@ pub enum ManifestError {
     TooLong(usize),
     #[error("the manifest is no {FORMAT:?} JSON: {0}")]
     Json(String),
-    #[error("manifest format {0:?} is not known here; this version reads {FORMAT:?}")]
+    #[error("manifest format {0:?} is not known here; this version reads {FORMAT:?} and {FORMAT_I16:?}")]
     Format(String),
     #[error("the manifest is not in canonical form (key order, spacing or number spelling); write it with this tool")]
     NotCanonical,
@@ -103,6 +106,14 @@ struct WireShard {
 #[derive(serde::Deserialize)]
 struct Version {
     format: String,
+}
+
+/// The format that a schema is written in.
+fn format(schema: &Schema) -> &'static str {
+    match schema.feature_type {
+        FeatureType::U8 => FORMAT,
+        FeatureType::I16 => FORMAT_I16,
+    }
 }
 
 impl Manifest {
@@ -211,7 +222,7 @@ impl Manifest {
     /// shards.
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = Wire {
-            format: FORMAT.into(),
+            format: format(&self.schema).into(),
             name: self.name.clone(),
             licence: self.licence.clone(),
             split: self.split.clone(),
@@ -246,7 +257,7 @@ impl Manifest {
         }
         let json = |e: serde_json::Error| ManifestError::Json(e.to_string());
         let version: Version = serde_json::from_slice(bytes).map_err(json)?;
-        if version.format != FORMAT {
+        if version.format != FORMAT && version.format != FORMAT_I16 {
             return Err(ManifestError::Format(version.format.chars().take(80).collect()));
         }
         let wire: Wire = serde_json::from_slice(bytes).map_err(json)?;
@@ -278,11 +289,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Manifest {
-        let schema = Schema {
-            shape: vec![8, 8],
-            feature_max: 16,
-            classes: 10,
-        };
+        let schema = Schema::bytes([8, 8], 16, 10);
         let shards = vec![
             ShardEntry {
                 cid: raw_cid(b"one"),
@@ -346,7 +353,12 @@ mod tests {
         let one = raw_cid(b"one").to_string();
         let dag_pb = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
         for (from, to, says) in [
-            ("manifest/1", "manifest/2", "not known here"),
+            ("manifest/1", "manifest/3", "not known here"),
+            // The number goes with the type of the features.
+            ("manifest/1", "manifest/2", "canonical"),
+            ("[8,8],", "[4,8],\"feature_type\":\"i16\",", "canonical"),
+            ("[8,8],", "[8,8],\"feature_type\":\"u8\",", "canonical"),
+            ("\"feature_max\":16", "\"feature_max\":256", "at most 255"),
             ("\"n\":164", "\"n\":165", "says 165 records, its shards hold 164"),
             ("\"n\":164", "\"n\":164,\"extra\":1", "unknown field `extra`"),
             ("\"n\":164,", "", "missing field `n`"),

@@ -54,13 +54,16 @@ pub enum DatasetError {
     Block { shard: usize, source: CidError },
     #[error("shard {shard}: {got} bytes, the manifest says {expected}")]
     Length { shard: usize, expected: u64, got: usize },
-    #[error("shard {shard}, record {record}, feature {feature}: {value} exceeds the schema's largest value {max}")]
+    #[error(
+        "shard {shard}, record {record}, feature {feature}: {value} exceeds the schema's largest value {max}{}",
+        import::magnitude(*value)
+    )]
     Feature {
         shard: usize,
         record: usize,
         feature: usize,
-        value: u8,
-        max: u8,
+        value: i16,
+        max: u16,
     },
 }
 
@@ -123,7 +126,6 @@ impl Dataset {
                 got: blocks.len(),
             });
         }
-        let max = manifest.schema().feature_max;
         let mut shards = Vec::with_capacity(expected);
         for (shard, (entry, bytes)) in manifest.shards().iter().zip(blocks).enumerate() {
             if bytes.len() as u64 != entry.bytes {
@@ -135,13 +137,13 @@ impl Dataset {
             }
             cid::verify(&entry.cid, &bytes).map_err(|source| DatasetError::Block { shard, source })?;
             for (record, r) in shard::records(manifest.schema(), &bytes).enumerate() {
-                if let Some(feature) = r.features.iter().position(|&v| v > max) {
+                if let Some((feature, value)) = manifest.schema().stray(r.features) {
                     return Err(DatasetError::Feature {
                         shard,
                         record,
                         feature,
-                        value: r.features[feature],
-                        max,
+                        value,
+                        max: manifest.schema().feature_max,
                     });
                 }
             }
@@ -204,11 +206,7 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        Schema {
-            shape: vec![3],
-            feature_max: 16,
-            classes: 4,
-        }
+        Schema::bytes([3], 16, 4)
     }
 
     fn options(per_shard: Option<usize>) -> Options {

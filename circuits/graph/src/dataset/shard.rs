@@ -13,13 +13,14 @@ pub const MIN_SHARD_RECORDS: usize = 64;
 /// One sample with its label, borrowed from a shard's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// The features' bytes; [`Schema::decode`] reads them.
     pub features: &'a [u8],
     pub label: u8,
 }
 
 /// Splits `bytes` into records; a rest shorter than a record is left out.
 pub fn records<'a>(schema: &Schema, bytes: &'a [u8]) -> impl ExactSizeIterator<Item = Record<'a>> + use<'a> {
-    let features = schema.features();
+    let features = schema.feature_bytes();
     bytes.chunks_exact(schema.record_bytes()).map(move |r| Record {
         features: &r[..features],
         label: r[features],
@@ -94,11 +95,7 @@ mod tests {
     use super::*;
 
     fn schema(features: u32) -> Schema {
-        Schema {
-            shape: vec![features],
-            feature_max: 255,
-            classes: 10,
-        }
+        Schema::bytes([features], 255, 10)
     }
 
     #[test]

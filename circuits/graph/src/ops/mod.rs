@@ -304,7 +304,7 @@ macro_rules! operators {
         /// One operator of the language.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Op {
-            /// The sample's features, one unsigned byte each. Node 0, and only there.
+            /// The sample's features. Node 0, and only there.
             Input,
             $($name($name)),*
         }

@@ -2,23 +2,55 @@
 //!
 //! Everything here ends up in the architecture, so nothing here may look at a weight or a sample.
 
+/// Bits of a layer's weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightBits {
+    Eight,
+    /// Of layers that read 16-bit features: columns of a table differ in how much a unit of them means, and a row of
+    /// int8 weights would round the small ones to nothing.
+    Sixteen,
+}
+
+impl WeightBits {
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::Eight => 8,
+            Self::Sixteen => 16,
+        }
+    }
+
+    /// Largest magnitude; the smallest integer is left out so that rounding is symmetric.
+    pub const fn largest(self) -> i64 {
+        (1 << (self.bits() - 1)) - 1
+    }
+}
+
 /// Shift of a requantisation to 8 bits after `inputs` values of magnitude up to `max`: where a
 /// typical largest accumulator becomes about 255.
 ///
 /// With weights up to 127 of which most are small, on inputs of which few are large, `Σ w·x` reaches
-/// about `64·max·√inputs`; dividing by 256 gives `2^shift = max·√inputs/4`.
-pub fn canonical_shift(inputs: usize, max: i64) -> u8 {
+/// about `64·max·√inputs`; dividing by 256 gives `2^shift = max·√inputs/4`. Wide weights are given
+/// four more bits, about eleven in all, which leaves four for columns whose weights are far larger.
+pub fn canonical_shift(inputs: usize, max: i64, weights: WeightBits) -> u8 {
     let twice = 2 * ceil_log2(max.unsigned_abs()) + ceil_log2(inputs as u64);
     // The accuracy circuit's remainders stop at 14 bits, and 8-bit features stay below.
-    let most = if max <= 255 { 14 } else { 22 };
+    let (more, most) = match weights {
+        WeightBits::Eight if max <= 255 => (0, 14),
+        WeightBits::Eight => (0, 22),
+        WeightBits::Sixteen => (4, 24),
+    };
     // At most (2·46 + 64)/2, so it fits.
-    (twice / 2).saturating_sub(2).clamp(1, most) as u8
+    ((twice / 2).saturating_sub(2) + more).clamp(1, most) as u8
 }
 
-/// Bits of a requantisation's table: every accumulator that weights up to 127 can give without a
+/// Bits of a requantisation's table: every accumulator that the largest weights can give without a
 /// bias, from 9 up to `most`.
-pub fn canonical_bits(inputs: usize, max: i64, shift: u8, most: u8) -> u8 {
-    let worst = (inputs as u64).saturating_mul(max.unsigned_abs()).saturating_mul(127) >> shift;
+pub fn canonical_bits(inputs: usize, max: i64, weights: WeightBits, shift: u8, most: u8) -> u8 {
+    let largest = weights.largest().unsigned_abs();
+    let worst = (inputs as u64)
+        .saturating_mul(max.unsigned_abs())
+        .saturating_mul(largest)
+        >> shift;
     // At most 65, so it fits.
     (ceil_log2(worst + 1) + 1).clamp(9, u32::from(most)) as u8
 }
@@ -38,33 +70,33 @@ pub struct Narrowing {
 
 impl Narrowing {
     /// ReLU: eight bits, nothing below zero.
-    pub fn relu(inputs: usize, max: i64) -> Self {
-        let shift = canonical_shift(inputs, max);
+    pub fn relu(inputs: usize, max: i64, weights: WeightBits) -> Self {
+        let shift = canonical_shift(inputs, max, weights);
         Self {
             shift,
-            bits: canonical_bits(inputs, max, shift, 16),
+            bits: canonical_bits(inputs, max, weights, shift, 16),
             min: 0,
             max: 255,
         }
     }
 
     /// Twelve signed bits: what other layers and branches read.
-    pub fn signed(inputs: usize, max: i64) -> Self {
-        let shift = canonical_shift(inputs, max).saturating_sub(3);
+    pub fn signed(inputs: usize, max: i64, weights: WeightBits) -> Self {
+        let shift = canonical_shift(inputs, max, weights).saturating_sub(3);
         Self {
             shift,
-            bits: canonical_bits(inputs, max, shift, 18),
+            bits: canonical_bits(inputs, max, weights, shift, 18),
             min: -2047,
             max: 2047,
         }
     }
 
     /// Sixteen signed bits: what is scaled to a table's unit afterwards.
-    pub fn fine(inputs: usize, max: i64) -> Self {
-        let shift = canonical_shift(inputs, max).saturating_sub(6);
+    pub fn fine(inputs: usize, max: i64, weights: WeightBits) -> Self {
+        let shift = canonical_shift(inputs, max, weights).saturating_sub(6);
         Self {
             shift,
-            bits: canonical_bits(inputs, max, shift, 20),
+            bits: canonical_bits(inputs, max, weights, shift, 20),
             min: -32767,
             max: 32767,
         }
@@ -161,7 +193,11 @@ mod tests {
             (1, 1, 1, 9),
             (1 << 16, 255, 14, 16),
         ] {
-            let to = Narrowing::relu(inputs, max);
+            let to = Narrowing::relu(inputs, max, WeightBits::Eight);
+            assert_eq!((to.shift, to.bits), (shift, bits), "{inputs}, {max}");
+        }
+        for (inputs, max, shift, bits) in [(1, 1, 4, 12), (30, 32767, 19, 16), (1000, 1000, 17, 16)] {
+            let to = Narrowing::relu(inputs, max, WeightBits::Sixteen);
             assert_eq!((to.shift, to.bits), (shift, bits), "{inputs}, {max}");
         }
         assert_eq!([0, 1, 2, 3, 4, 5].map(ceil_log2), [0, 0, 1, 2, 2, 3]);

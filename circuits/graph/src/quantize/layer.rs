@@ -1,13 +1,13 @@
 //! Layers and sums: accumulators and the narrowing behind them.
 
 use super::QuantizeError;
-use super::canonical::{AFFINE_BITS, AFFINE_SHIFT, Narrowing, Scales, ceil_log2};
+use super::canonical::{AFFINE_BITS, AFFINE_SHIFT, Narrowing, Scales, WeightBits, ceil_log2};
 use super::function::index_fraction;
 use super::linear::{Linear, Target};
 use super::lower::{Lowering, Rep, VALUE_FRACTION};
 use crate::float::{Activation, Ending, Node, Op as Float, ValueId, Window};
-use crate::graph::ARGMAX_BITS;
-use crate::ops::{Add, Affine, Conv, Dense, Sub};
+use crate::graph::{ARGMAX_BITS, FeatureType};
+use crate::ops::{Add, Affine, Conv, Dense, Op, Sub};
 use crate::weights::Block;
 
 /// Products of weights and calibration positions that one layer may spend per candidate scale.
@@ -20,7 +20,13 @@ impl Lowering<'_> {
         let node = &network.nodes()[i];
         let last = network.output() == ValueId::node(i) && self.readers[i + 1] == 1;
         let linear = matches!(node.op, Float::Dense { .. } | Float::Conv { .. });
-        if last && linear && network.ending() != Ending::Values {
+        let bits = match linear {
+            true => self.weight_bits(node.inputs[0]),
+            false => WeightBits::Eight,
+        };
+        // Sums of wide products are narrowed first: scores may differ by 24 bits, which would leave
+        // their weights hardly any.
+        if last && linear && network.ending() != Ending::Values && bits == WeightBits::Eight {
             let rep = self.weighted(node, i, None, Scales::ANY)?;
             self.reps[i + 1] = Some(rep);
             return Ok(());
@@ -38,13 +44,14 @@ impl Lowering<'_> {
         let max = node.inputs.iter().map(|&v| max(self, v)).max().unwrap_or(255);
         let taps = inputs[0];
         let (shown, to, limits) = match next {
-            Some((a, Activation::Relu)) => (a, Narrowing::relu(taps, max), Scales::ANY),
-            Some((_, Activation::LeakyRelu { .. })) => (i, Narrowing::signed(taps, max), Scales::ANY),
-            Some((_, a)) => (i, Narrowing::fine(taps, max), Scales::index(index_fraction(a))),
+            Some((a, Activation::Relu)) => (a, Narrowing::relu(taps, max, bits), Scales::ANY),
+            Some((_, Activation::LeakyRelu { .. })) => (i, Narrowing::signed(taps, max, bits), Scales::ANY),
+            Some((_, a)) => (i, Narrowing::fine(taps, max, bits), Scales::index(index_fraction(a))),
             None if last && network.ending() == Ending::Values => {
-                (i, Narrowing::fine(taps, max), Scales::value(VALUE_FRACTION))
+                (i, Narrowing::fine(taps, max, bits), Scales::value(VALUE_FRACTION))
             }
-            None => (i, Narrowing::signed(taps, max), Scales::ANY),
+            None if last && bits == WeightBits::Sixteen => (i, Narrowing::fine(taps, max, bits), Scales::ANY),
+            None => (i, Narrowing::signed(taps, max, bits), Scales::ANY),
         };
         let rep = if linear {
             self.weighted(node, shown, Some(to), limits)?
@@ -60,7 +67,23 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// A layer with int8 weights; `shown` is the float value its narrow output stands for.
+    /// How wide the weights are of a layer that reads `v`: sixteen bits where these are features of
+    /// sixteen bits, at most moved.
+    pub(super) fn weight_bits(&self, v: ValueId) -> WeightBits {
+        let mut at = self.reps[v.index()].as_ref().map(|r| r.node);
+        while let Some(node) = at {
+            at = match self.graph.op(node) {
+                Op::Input if self.schema.feature_type == FeatureType::I16 => return WeightBits::Sixteen,
+                Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Pad(_) | Op::Upsample(_) | Op::Spread(_) => {
+                    self.graph.inputs(node).first().copied()
+                }
+                _ => None,
+            };
+        }
+        WeightBits::Eight
+    }
+
+    /// A layer; `shown` is the float value its narrow output stands for.
     pub(super) fn weighted(
         &mut self,
         node: &Node,
@@ -75,6 +98,7 @@ impl Lowering<'_> {
             Float::Dense { w, b, .. } => (w, b, 1, None),
             _ => return Err(self.fail(node, "it has no weights")),
         };
+        let bits = self.weight_bits(node.inputs[0]);
         let x = match window {
             Some(_) => self.shaped(node, node.inputs[0])?,
             None => self.rep(node, node.inputs[0])?,
@@ -107,6 +131,7 @@ impl Lowering<'_> {
         let (patches, wanted) = self.positions(&x, window, w.data.len(), all, shown, b.data.len());
         let linear = Linear {
             layer: &node.name,
+            bits,
             w: &w.data,
             b: &b.data,
             taps,
@@ -133,11 +158,19 @@ impl Lowering<'_> {
                     outputs,
                     window,
                     groups,
-                    bits: 8,
+                    bits: bits.bits(),
                 };
                 self.emit(node, op, &[x.node], Some(block))?
             }
-            None => self.emit(node, Dense { outputs, bits: 8 }, &[x.node], Some(block))?,
+            None => self.emit(
+                node,
+                Dense {
+                    outputs,
+                    bits: bits.bits(),
+                },
+                &[x.node],
+                Some(block),
+            )?,
         };
         self.lose(at, |o| lost[o]);
         let at = match to {

@@ -5,18 +5,16 @@
 //! real numbers: they live in the rounding, and in the weights of whatever reads the channel.
 
 use super::bound::largest;
-use super::canonical::{Narrowing, Scales};
+use super::canonical::{Narrowing, Scales, WeightBits};
 use super::{Method, QuantizeError};
 use crate::ops::requant::split;
 use crate::ops::{Interval, dot, step, times};
 use crate::weights::Block;
 use rayon::prelude::*;
 
-/// Largest integer weight; −128 is left out so that rounding is symmetric.
-const WEIGHT_MAX: f64 = 127.0;
 /// Shares of the calibrated activations that must not saturate: one candidate scale each.
 const SHARES: [f64; 4] = [1.0, 0.9999, 0.999, 0.995];
-/// Candidate scales at which the largest weights are cut off at 127, four to the octave.
+/// Candidate scales at which the largest weights are cut off, four to the octave.
 ///
 /// A network trained on standardised features has huge weights where a feature hardly ever varies
 /// (the corners of a digit); keeping them whole would round all others to nothing.
@@ -34,6 +32,7 @@ pub(super) enum Target {
 /// One layer to be rounded.
 pub(super) struct Linear<'a> {
     pub layer: &'a str,
+    pub bits: WeightBits,
     /// `[outputs][taps]`.
     pub w: &'a [f32],
     pub b: &'a [f32],
@@ -59,6 +58,10 @@ struct Rounded {
 }
 
 impl Linear<'_> {
+    fn weight_max(&self) -> f64 {
+        self.bits.largest() as f64
+    }
+
     fn outputs(&self) -> usize {
         self.b.len()
     }
@@ -84,7 +87,7 @@ impl Linear<'_> {
         let b = (f64::from(self.b[o]) / a).round().clamp(-limit, limit) as i32;
         let w: Vec<i16> = self
             .row(o)
-            .map(|w| (w / a).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i16)
+            .map(|w| (w / a).round().clamp(-self.weight_max(), self.weight_max()) as i16)
             .collect();
         let reach = &self.reach[self.group(o) * self.taps..][..self.taps];
         let start = (i64::from(b), i64::from(b));
@@ -113,7 +116,7 @@ impl Linear<'_> {
 
     /// Squared error of channel `o`.
     fn error(&self, o: usize, r: &Rounded, target: Target, a: f64) -> f64 {
-        let (all, step) = (self.groups * self.taps, step(127, self.input_max));
+        let (all, step) = (self.groups * self.taps, step(self.bits.largest(), self.input_max));
         let patches = self.patches.chunks_exact(all);
         let first = self.group(o) * self.taps;
         let each = patches.zip(&self.wanted[o]).map(|(p, &want)| {
@@ -132,7 +135,7 @@ impl Linear<'_> {
 
     /// Accumulator scales to try for some channels together, best guess first.
     fn candidates(&self, channels: &[usize], target: Target, method: Method) -> Vec<f64> {
-        let floor = channels.iter().fold(0.0, |m: f64, &o| m.max(self.largest(o))) / WEIGHT_MAX;
+        let floor = channels.iter().fold(0.0, |m: f64, &o| m.max(self.largest(o))) / self.weight_max();
         let bias = channels
             .iter()
             .fold(0.0, |m: f64, &o| m.max(f64::from(self.b[o].abs())));

@@ -83,14 +83,14 @@ pub(super) fn lower(
     method: Method,
 ) -> Result<Lowered, QuantizeError> {
     let graph = Builder::new(schema.clone())?;
-    let input = |r: &&[u8]| Values::Narrow(r.iter().map(|&v| i16::from(v)).collect());
+    let input = |r: &&[u8]| Values::Narrow(schema.decode(r).collect());
     let mut out = Lowering {
         network,
         schema,
         exact: vec![None; network.nodes().len() + 1],
         method,
         values: vec![calibration.iter().map(input).collect()],
-        reach: vec![vec![(0, i64::from(schema.feature_max)); graph.kind(0).channels()]],
+        reach: vec![vec![(graph.kind(0).low, graph.kind(0).high); graph.kind(0).channels()]],
         errors: vec![vec![0.0; graph.kind(0).channels()]],
         graph,
         blocks: vec![],

@@ -180,7 +180,7 @@ pub fn quantize(
         .step_by(step)
         .map(|r| &r[..record - 1])
         .collect();
-    let floats = floats(network, &chosen, step)?;
+    let floats = floats(network, schema, &chosen, step)?;
     let lowered = lower::lower(network, schema, samples, &chosen, floats, method)?;
     let error = |rep: lower::Rep| {
         let errors = &lowered.errors[rep.node];
@@ -223,9 +223,14 @@ fn check_records(schema: &Schema, records: &[u8]) -> Result<usize, QuantizeError
 }
 
 /// Every float value of every sample; `step` tells how far apart they stand in the file.
-fn floats(network: &Network, samples: &[&[u8]], step: usize) -> Result<Vec<Vec<Vec<f32>>>, QuantizeError> {
+fn floats(
+    network: &Network,
+    schema: &Schema,
+    samples: &[&[u8]],
+    step: usize,
+) -> Result<Vec<Vec<Vec<f32>>>, QuantizeError> {
     let one = |(i, r): (usize, &&[u8])| {
-        let x: Vec<f32> = r.iter().map(|&v| f32::from(v)).collect();
+        let x: Vec<f32> = schema.decode(r).map(f32::from).collect();
         let values = eval::run(network, &x).map_err(|e| QuantizeError::Inputs {
             model: e.expected,
             schema: e.got,

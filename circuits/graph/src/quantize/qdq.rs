@@ -271,11 +271,12 @@ impl Lowering<'_> {
 
     /// The factor that quantises every feature value as the file does.
     fn input_factor(&self, times: f32, q: &Quantization, scale: f32, zero: i32) -> Result<Factor, String> {
-        let max = i32::from(self.schema.feature_max);
+        let (low, high) = self.schema.feature_range();
         let good = |f: f32| {
-            (0..=max).all(|x| {
-                let want = q.quantize(x as f32 * times, 0);
-                let got = ((x as f32 * f).round_ties_even() as i32)
+            (low..=high).all(|x| {
+                let x = f32::from(x);
+                let want = q.quantize(x * times, 0);
+                let got = ((x * f).round_ties_even() as i32)
                     .saturating_add(zero)
                     .clamp(q.low, q.high);
                 want == got
@@ -287,7 +288,9 @@ impl Lowering<'_> {
         near.map(f32::from_bits)
             .find(|&f| f.is_finite() && f > 0.0 && good(f))
             .and_then(Factor::of)
-            .ok_or_else(|| format!("no factor quantises the features 0..{max} exactly as a division by {scale} does"))
+            .ok_or_else(|| {
+                format!("no factor quantises the features {low}..{high} exactly as a division by {scale} does")
+            })
     }
 
     /// How the result of an operator on quantised values stands; the operator is refused where its

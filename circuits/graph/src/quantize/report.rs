@@ -131,7 +131,7 @@ pub(super) fn measure(
     let all: Vec<&[u8]> = records.chunks_exact(record).collect();
     for (chunk, part) in all.chunks(CHUNK).enumerate() {
         let features: Vec<&[u8]> = part.iter().map(|r| &r[..record - 1]).collect();
-        let floats = super::floats(network, &features, 1)?;
+        let floats = super::floats(network, graph.schema(), &features, 1)?;
         let ones: Result<Vec<One>, QuantizeError> = features
             .par_iter()
             .zip(&floats)

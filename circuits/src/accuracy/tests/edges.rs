@@ -193,11 +193,7 @@ fn the_sponge_cannot_be_read_at_another_block() {
 fn what_the_circuit_does_not_prove_is_refused_by_name() {
     use zkaggle_graph::graph::Builder;
     use zkaggle_graph::ops::{Argmax, Dense, MaxPool, Requant};
-    let schema = Schema {
-        shape: vec![1, 4, 4],
-        feature_max: 255,
-        classes: 2,
-    };
+    let schema = Schema::bytes([1, 4, 4], 255, 2);
     let window = zkaggle_graph::float::Window {
         stride: [2, 2],
         ..zkaggle_graph::float::Window::of([2, 2])

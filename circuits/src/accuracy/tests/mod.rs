@@ -31,11 +31,7 @@ pub(super) fn graph_with(widths: &[u32], samples: u32, shift: u8, bits: u8) -> M
 
 /// Layers of the given widths; between them `(shift, bits)`.
 pub(super) fn chain(widths: &[u32], relus: &[(u8, u8)], feature_max: u8, samples: u32) -> Mlp {
-    let schema = Schema {
-        shape: vec![widths[0]],
-        feature_max,
-        classes: *widths.last().unwrap() as u16,
-    };
+    let schema = Schema::bytes([widths[0]], feature_max, *widths.last().unwrap() as u16);
     Mlp::try_from(&Graph::mlp(schema, samples, widths, relus).unwrap()).unwrap()
 }
 

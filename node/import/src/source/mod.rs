@@ -14,9 +14,11 @@ mod pages;
 
 use crate::error::ImportError;
 use crate::labels::{self, Label, Labels};
+use crate::scale::Scale;
 use crate::table::{Collector, Table};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use zkaggle_graph::graph::FeatureType;
 
 pub use raw::Layout;
 
@@ -38,10 +40,12 @@ pub struct Options {
     pub shape: Option<Vec<u32>>,
     /// Number of classes; what the labels need by default.
     pub classes: Option<u16>,
-    /// Largest feature value.
-    pub max: u8,
+    /// How features are written.
+    pub feature_type: FeatureType,
+    /// Largest feature value, in magnitude.
+    pub max: u16,
     /// What values are multiplied by before they are rounded.
-    pub scale: Option<f64>,
+    pub scale: Option<Scale>,
 }
 
 impl Default for Options {
@@ -53,6 +57,7 @@ impl Default for Options {
             layout: Layout::default(),
             shape: None,
             classes: None,
+            feature_type: FeatureType::U8,
             max: 255,
             scale: None,
         }
@@ -91,24 +96,36 @@ pub fn read(paths: &[PathBuf], options: &Options, folder: &Path) -> Result<(Tabl
     if !options.labels.is_empty() && options.labels.len() != paths.len() {
         return wrong("give one --labels for every file or folder, in the same order");
     }
-    if options.scale.is_some_and(|s| !s.is_finite() || s <= 0.0) {
-        return wrong("--scale: a number above 0 is expected");
-    }
     if options.max == 0 {
         return wrong("--max 0: every sample would look the same");
     }
-    let mut out = Collector::new(options, folder)?;
-    let mut seen = Sources::default();
-    for (i, path) in paths.iter().enumerate() {
-        one(
-            path,
-            options.labels.get(i).map(PathBuf::as_path),
-            options,
-            &mut out,
-            &mut seen,
-        )?;
+    let largest = options.feature_type.largest();
+    if options.max > largest {
+        return Err(ImportError::Options(format!(
+            "--max {}: {} features hold at most {largest}",
+            options.max, options.feature_type
+        )));
     }
+    let factors = match &options.scale {
+        Some(Scale::Auto) => {
+            let mut ranges = Collector::measuring(options, folder)?;
+            all(paths, options, &mut ranges, &mut Sources::default())?;
+            ranges.factors()?
+        }
+        Some(Scale::Each(factors)) => factors.clone(),
+        None => vec![],
+    };
+    let mut out = Collector::new(options, factors, folder)?;
+    let mut seen = Sources::default();
+    all(paths, options, &mut out, &mut seen)?;
     Ok((out.finish()?, seen))
+}
+
+fn all(paths: &[PathBuf], options: &Options, out: &mut Collector<'_>, seen: &mut Sources) -> Result<(), ImportError> {
+    for (i, path) in paths.iter().enumerate() {
+        one(path, options.labels.get(i).map(PathBuf::as_path), options, out, seen)?;
+    }
+    Ok(())
 }
 
 fn one(

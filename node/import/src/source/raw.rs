@@ -7,6 +7,7 @@ use crate::table::Collector;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
+use zkaggle_graph::graph::FeatureType;
 
 /// Where features and label of each record stand, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub fn read(path: &Path, options: &Options, out: &mut Collector<'_>, seen: &mut 
     let layout = options.layout;
     // Checks the shape, so the product below cannot overflow.
     out.expect(&place, shape, None)?;
-    let features: u64 = shape.iter().map(|&d| u64::from(d)).product();
+    let width = options.feature_type.bytes() as u64;
+    let features: u64 = shape.iter().map(|&d| u64::from(d)).product::<u64>() * width;
     let label_at = layout.label_at.unwrap_or(layout.features_at.saturating_add(features));
     let needed = layout
         .features_at
@@ -54,7 +56,9 @@ pub fn read(path: &Path, options: &Options, out: &mut Collector<'_>, seen: &mut 
         return Err(ImportError::refused(
             place,
             format!(
-                "a record of {stride} bytes cannot hold {features} features from {} and a label at {label_at}",
+                "a record of {stride} bytes cannot hold {} features{} from {} and a label at {label_at}",
+                features / width,
+                if width > 1 { " of two bytes" } else { "" },
                 layout.features_at
             ),
             "correct --stride, --features-at or --label-at",
@@ -79,13 +83,17 @@ pub fn read(path: &Path, options: &Options, out: &mut Collector<'_>, seen: &mut 
     for i in 0..body / stride {
         from.read_exact(&mut record).map_err(ImportError::io(path))?;
         let label = Label::Number(record[label_at as usize].into());
-        out.bytes(
-            || format!("{place}, record {}", i + 1),
-            &record[begin..begin + features as usize],
-            &label,
-        )?;
+        let place = || format!("{place}, record {}", i + 1);
+        let bytes = &record[begin..begin + features as usize];
+        match options.feature_type {
+            FeatureType::U8 => out.bytes(place, bytes, &label)?,
+            FeatureType::I16 => {
+                let values = bytes.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b).into());
+                out.numbers(place, values, &label)?;
+            }
+        }
     }
-    seen.saw("record file", "u8");
+    seen.saw("record file", options.feature_type.name());
     Ok(())
 }
 

@@ -1,115 +1,17 @@
 //! Quantisation of every operator, against the float evaluator, and what calibration may not touch.
 
+mod net;
+mod wide;
+
+use net::{Net, checked, records, schema};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use zkaggle_graph::eval::{evaluate, forward};
 use zkaggle_graph::float::op::Op;
 use zkaggle_graph::float::trees::{TreeNode, Trees};
-use zkaggle_graph::float::{Activation, Ending, Network, Quantization, QuantizedWeights, Tensor, ValueId, Window};
-use zkaggle_graph::graph::Schema;
-use zkaggle_graph::quantize::{LayerReport, Method, QuantizeError, Quantized, plot, quantize};
-use zkaggle_graph::reach;
+use zkaggle_graph::float::{Activation, Ending, Network, Quantization, QuantizedWeights, Tensor, Window};
+use zkaggle_graph::quantize::{LayerReport, Method, QuantizeError, plot, quantize};
 
 const IMAGE: [usize; 3] = [2, 8, 8];
-
-fn schema(shape: &[usize], feature_max: u8, classes: u16) -> Schema {
-    Schema {
-        shape: shape.iter().map(|&d| d as u32).collect(),
-        feature_max,
-        classes,
-    }
-}
-
-fn records(s: &Schema, n: usize, seed: u64) -> Vec<u8> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (0..n)
-        .flat_map(|_| {
-            let mut r: Vec<u8> = (0..s.features()).map(|_| rng.gen_range(0..=s.feature_max)).collect();
-            r.push(rng.gen_range(0..s.classes) as u8);
-            r
-        })
-        .collect()
-}
-
-/// Builds networks with random weights.
-struct Net {
-    net: Network,
-    rng: ChaCha8Rng,
-    last: ValueId,
-}
-
-impl Net {
-    fn new(shape: &[usize], seed: u64) -> Self {
-        Self {
-            net: Network::new(shape.to_vec()).unwrap(),
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            last: ValueId::SAMPLE,
-        }
-    }
-
-    fn tensor(&mut self, shape: &[usize], size: f32) -> Tensor {
-        let data = (0..shape.iter().product())
-            .map(|_| self.rng.gen_range(-size..size))
-            .collect();
-        Tensor::new(shape.to_vec(), data)
-    }
-
-    fn push(&mut self, op: Op, inputs: &[ValueId]) -> ValueId {
-        let name = format!("n{}", self.net.nodes().len());
-        self.last = self.net.push(&name, op.name(), op, inputs).unwrap();
-        self.last
-    }
-
-    fn on(&mut self, op: Op) -> ValueId {
-        self.push(op, &[self.last])
-    }
-
-    fn conv(&mut self, outputs: usize, kernel: usize, stride: usize, groups: usize, gain: f32) -> ValueId {
-        let c = self.net.shape(self.last)[0];
-        let taps = c / groups * kernel * kernel;
-        let w = self.tensor(&[outputs, c / groups, kernel, kernel], gain / (taps as f32).sqrt());
-        let b = self.tensor(&[outputs], 0.1 * gain);
-        let pad = kernel / 2;
-        let window = Window {
-            stride: [stride; 2],
-            before: [pad; 2],
-            after: [pad; 2],
-            ..Window::of([kernel; 2])
-        };
-        let quantized = None;
-        self.on(Op::Conv {
-            w,
-            b,
-            window,
-            groups,
-            quantized,
-        })
-    }
-
-    fn dense(&mut self, outputs: usize, gain: f32) -> ValueId {
-        let inputs: usize = self.net.shape(self.last).iter().product();
-        if self.net.shape(self.last).len() > 1 {
-            self.on(Op::Reshape { shape: vec![inputs] });
-        }
-        let w = self.tensor(&[outputs, inputs], gain / (inputs as f32).sqrt());
-        let b = self.tensor(&[outputs], 0.1 * gain);
-        let quantized = None;
-        self.on(Op::Dense { w, b, quantized })
-    }
-
-    fn act(&mut self, a: Activation) -> ValueId {
-        self.on(Op::Activation(a))
-    }
-
-    fn apply(&mut self, a: Activation) {
-        self.act(a);
-    }
-
-    fn end(self, ending: Ending) -> Network {
-        let last = self.last;
-        self.net.finish(last, ending)
-    }
-}
 
 /// The same convolution around each operator under test.
 fn around(seed: u64, middle: impl FnOnce(&mut Net)) -> Network {
@@ -118,35 +20,6 @@ fn around(seed: u64, middle: impl FnOnce(&mut Net)) -> Network {
     middle(&mut n);
     n.dense(3, 1.0);
     n.end(Ending::Classes)
-}
-
-/// Quantises, and checks what must always hold: every value of every trace is in its proven range
-/// and reach, and the report's accuracy is the evaluator's.
-fn checked(net: &Network, s: &Schema, seed: u64) -> Quantized {
-    let data = records(s, 40, seed);
-    let q = quantize(net, s, 40, &data, Method::Mse).unwrap();
-    let reach = reach::prove(&q.graph, &q.weights).unwrap();
-    let extremes = [vec![0; s.features()], vec![s.feature_max; s.features()]];
-    let samples = data.chunks(s.record_bytes()).map(|r| &r[..s.features()]);
-    for x in samples.chain(extremes.iter().map(Vec::as_slice)) {
-        let t = forward(&q.graph, &q.weights, x, 0).unwrap();
-        for ((node, values), reach) in q.graph.nodes().iter().zip(&t.values).zip(&reach) {
-            let inner = node.kind.elements() / node.kind.channels();
-            assert_eq!(values.len(), node.kind.elements());
-            for (i, v) in values.iter().enumerate() {
-                assert!((node.kind.low..=node.kind.high).contains(&v), "{} {v}", node.op.name());
-                let (low, high) = reach[i / inner];
-                assert!((low..=high).contains(&v), "{} {v} not in {low}..{high}", node.op.name());
-            }
-        }
-    }
-    if q.graph.fraction().is_none() {
-        assert_eq!(
-            evaluate(&q.graph, &q.weights, &data).unwrap().accuracy,
-            q.report.integer
-        );
-    }
-    q
 }
 
 type Middle = fn(&mut Net);
