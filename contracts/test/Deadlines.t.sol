@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {Base} from "./Base.sol";
 import {vm} from "./Vm.sol";
 
@@ -17,7 +18,7 @@ contract DeadlinesTest is Base {
     }
 
     function wrong(IBountyMarket.Phase p) private pure returns (bytes memory) {
-        return err(IBountyMarket.PhaseWrong.selector, uint256(p));
+        return err(IMarketErrors.PhaseWrong.selector, uint256(p));
     }
 
     /// @dev Allowed at `last`, refused one second and two seconds later, from the same state.
@@ -66,7 +67,7 @@ contract DeadlinesTest is Base {
         commit(id, 0, 0);
         uint256 start = commitEnd(id) + 60;
         bytes memory data = abi.encodeCall(IBountyMarket.reveal, (id, salt, digests(2)));
-        firstChance(start, owner, data, err(IBountyMarket.TooEarly.selector, start));
+        firstChance(start, owner, data, err(IMarketErrors.TooEarly.selector, start));
         lastChance(start + 999, owner, 0, data, wrong(IBountyMarket.Phase.Defaulted));
         data = abi.encodeCall(IBountyMarket.timeout, (id));
         firstChance(start + 1000, hunter(3), data, wrong(IBountyMarket.Phase.Reveal));
@@ -93,7 +94,7 @@ contract DeadlinesTest is Base {
         check(from == end + 60 && to == from + 4000, "round");
         bytes memory c = ciphertext(0, WORDS);
         data = claimCall(id, 0, 0, c, releaseStatement(id, 0, 0, c));
-        bytes memory closed = err(IBountyMarket.RoundClosed.selector, from, to);
+        bytes memory closed = err(IMarketErrors.RoundClosed.selector, from, to);
         uint256 world = vm.snapshotState();
         vm.warp(from - 1);
         refuses(owner, 0, data, closed);
@@ -104,7 +105,7 @@ contract DeadlinesTest is Base {
         lastChance(to - 1, owner, 0, data, closed);
         vm.warp(to - 1);
         bytes memory lapse = abi.encodeCall(IBountyMarket.lapse, (id));
-        refuses(owner, 0, lapse, err(IBountyMarket.NothingLapsed.selector));
+        refuses(owner, 0, lapse, err(IMarketErrors.NothingLapsed.selector));
         vm.warp(to);
         send(owner, 0, lapse);
     }
@@ -114,7 +115,7 @@ contract DeadlinesTest is Base {
         reveal(id);
         uint256 at_ = vm.getBlockTimestamp();
         bytes memory data = abi.encodeCall(IBountyMarket.challengeShard, (id, 1));
-        lastChance(at_ + 1499, hunter(0), 0, data, err(IBountyMarket.ChallengesClosed.selector, at_ + 1500));
+        lastChance(at_ + 1499, hunter(0), 0, data, err(IMarketErrors.ChallengesClosed.selector, at_ + 1500));
         send(hunter(0), 0, data);
         data = abi.encodeCall(IBountyMarket.answerShard, (id, 1, abi.encode("shard", uint256(1))));
         lastChance(at_ + 499, owner, 0, data, wrong(IBountyMarket.Phase.Defaulted));
