@@ -174,6 +174,71 @@ contract ChunksTest is Base {
         check(keccak256(asked.data) == keccak256(says), "slot, chunk, bond and deadline");
     }
 
+    function isTold(bytes32 kind, bytes memory data) private {
+        Vm.Log memory said = told(kind);
+        check(said.topics[1] == bytes32(id), "bounty");
+        check(said.topics[2] == bytes32(uint256(uint160(hunter(0)))), "hunter");
+        check(keccak256(said.data) == keccak256(data), "what happened");
+    }
+
+    function test_a_large_claim_is_told_from_its_listing_to_its_payment() public {
+        vm.recordLogs();
+        list();
+        isTold(
+            IMarketEvents.ClaimListed.selector,
+            abi.encode(uint8(0), uint8(0), x.epkX, x.epkY, z, digests_, sums, listed + 1500)
+        );
+        send(owner, BOND, challengeCall(3));
+        vm.recordLogs();
+        answer(3);
+        isTold(IMarketEvents.ChunkAnswered.selector, abi.encode(uint8(0), uint256(3), true));
+        send(owner, BOND, challengeCall(4));
+        vm.recordLogs();
+        send(owner, 0, answerCall(4, cut(c, 4)));
+        isTold(IMarketEvents.ChunkAnswered.selector, abi.encode(uint8(0), uint256(4), false));
+        vm.warp(listed + 1500);
+        vm.recordLogs();
+        send(hunter(5), 0, settleCall());
+        isTold(IMarketEvents.ClaimSettled.selector, abi.encode(uint8(0), uint8(0), uint256(3 ether)));
+    }
+
+    function test_a_failed_claim_is_told() public {
+        list();
+        send(owner, BOND, challengeCall(2));
+        vm.warp(listed + 500);
+        vm.recordLogs();
+        send(hunter(5), 0, settleCall());
+        isTold(IMarketEvents.ClaimFailed.selector, abi.encode(uint8(0), uint8(0)));
+    }
+
+    /// @dev A second before each deadline of an inspection, the deadline, a second after.
+    function test_an_inspection_ends_to_the_second() public {
+        list();
+        bytes memory closed = err(IMarketErrors.ChallengesClosed.selector, listed + 1500);
+        uint256 world = vm.snapshotState();
+        vm.warp(listed + 1499);
+        send(owner, BOND, challengeCall(0));
+        vm.revertToState(world);
+        for (uint256 late = 1500; late < 1502; ++late) {
+            vm.warp(listed + late);
+            refuses(owner, BOND, challengeCall(0), closed);
+            send(hunter(5), 0, settleCall());
+            vm.revertToState(world);
+        }
+        send(owner, BOND, challengeCall(0));
+        world = vm.snapshotState();
+        vm.warp(listed + 499);
+        answer(0);
+        vm.revertToState(world);
+        for (uint256 late = 500; late < 502; ++late) {
+            vm.warp(listed + late);
+            refuses(hunter(0), 0, answerCall(0, cut(c, 0)), err(IMarketErrors.NotChallenged.selector, 0));
+            send(hunter(5), 0, settleCall());
+            stateIs(IBountyMarket.EntryState.Ranked);
+            vm.revertToState(world);
+        }
+    }
+
     /// @dev A late answer leaves the owner time to ask for the next chunk: who withholds many gains nothing.
     function test_an_answer_leaves_time_for_the_next_question() public {
         list();

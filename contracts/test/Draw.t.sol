@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {Base} from "./Base.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @notice Cut-and-choose: seven shards, of which a beacon makes five public.
 contract DrawTest is Base {
@@ -116,6 +117,65 @@ contract DrawTest is Base {
         refuses(owner, 0, one, err(IMarketErrors.DigestsInvalid.selector));
         market.reveal(id, salt, left());
         phase(id, IBountyMarket.Phase.Attest);
+    }
+
+    function test_the_draw_and_every_opening_are_told() public {
+        bytes32 beacon = keccak256("beacon");
+        vm.recordLogs();
+        speak(beacon);
+        Vm.Log memory said = told(IMarketEvents.DrawPicked.selector);
+        uint256 picked = market.drawOf(id).picked;
+        check(said.topics[1] == bytes32(id), "bounty");
+        check(keccak256(said.data) == keccak256(abi.encode(beacon, picked, START + 600)), "beacon, choice, end");
+        for (uint256 j; j < POOL; ++j) {
+            if ((picked >> j) & 1 == 0) continue;
+            vm.recordLogs();
+            send(owner, 0, openCall(opening(j)));
+            said = told(IMarketEvents.DrawOpened.selector);
+            check(said.topics[1] == bytes32(id), "bounty");
+            check(keccak256(said.data) == keccak256(abi.encode(j, digest(j))), "place and shard");
+        }
+    }
+
+    /// @dev A second before the end, the end, a second after: for the draw, for an opening, for the default.
+    function test_a_draw_ends_to_the_second() public {
+        uint256 undrawn = create(params());
+        vm.roll(1005);
+        vm.setBlockhash(1004, keccak256("beacon"));
+        market.draw(id);
+        uint256 j;
+        while ((market.drawOf(id).picked >> j) & 1 == 0) ++j;
+        bytes memory drawOther = abi.encodeCall(IBountyMarket.draw, (undrawn));
+        bytes memory timeout = abi.encodeCall(IBountyMarket.timeout, (id));
+        bytes memory over = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Defaulted));
+        bytes memory early = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Commit));
+        bytes memory open = openCall(opening(j));
+        uint256 world = vm.snapshotState();
+        vm.warp(START + 599);
+        send(hunter(3), 0, drawOther);
+        send(hunter(3), 0, open);
+        refuses(hunter(3), 0, timeout, early);
+        for (uint256 late = 600; late < 602; ++late) {
+            vm.revertToState(world);
+            vm.warp(START + late);
+            refuses(hunter(3), 0, drawOther, over);
+            refuses(hunter(3), 0, open, over);
+            send(hunter(3), 0, timeout);
+        }
+    }
+
+    /// @dev The beacon's hash is to be had in the 256 blocks after it: from the first to the last, not one more.
+    function test_a_beacon_is_heard_for_256_blocks() public {
+        uint256 world = vm.snapshotState();
+        uint256[2] memory good = [uint256(1005), 1004 + 256];
+        for (uint256 k; k < 2; ++k) {
+            vm.roll(good[k]);
+            vm.setBlockhash(1004, keccak256("beacon"));
+            send(hunter(3), 0, drawCall());
+            vm.revertToState(world);
+        }
+        vm.roll(1004 + 257);
+        refuses(hunter(3), 0, drawCall(), err(IMarketErrors.BeaconUnknown.selector, 1004));
     }
 
     function test_fuzz_every_draw_has_its_size_and_hits_every_place(bytes32 beacon) public {
