@@ -101,6 +101,16 @@ function compile(sources, contracts, mutant, optimizer) {
   return Object.fromEntries(contracts.map((c) => [c, `0x${out.contracts[`src/${c}.sol`][c].evm.bytecode.object}`]));
 }
 
+/** What `make` gives for these sources, from the last time. */
+function kept(what, sources, make) {
+  const file = path.join(path.dirname(KEPT), `${sha(JSON.stringify([what, sources, settings]))}.json`);
+  if (!fs.existsSync(file)) {
+    fs.writeFileSync(`${file}.part`, JSON.stringify(make()));
+    fs.renameSync(`${file}.part`, file);
+  }
+  return JSON.parse(fs.readFileSync(file, 'utf8'));
+}
+
 /** A copy of the tests whose artifacts are ours to change. */
 function bench() {
   const copy = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'mutants-')), 'contracts');
@@ -112,7 +122,7 @@ function bench() {
   fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'));
   const forge = fs.readdirSync(path.join(ROOT, 'node_modules/@foundry-rs')).map((d) => path.join(ROOT, 'node_modules/@foundry-rs', d, 'bin/forge'))[0];
   // Switches take room that what is deployed does not have.
-  const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '16', FOUNDRY_CODE_SIZE_LIMIT: '1000000' };
+  const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '4', FOUNDRY_CODE_SIZE_LIMIT: '1000000' };
   const run = (...which) => {
     const out = spawnSync(forge, ['test', '--fail-fast', ...which], { cwd: copy, env, timeout: 300000, encoding: 'utf8', maxBuffer: 1 << 28 });
     if (out.status === 0) return null;
@@ -146,9 +156,10 @@ function judge(sources, list, keep) {
   if (!list.length) return;
   const table = bench();
   // Everything deployed is compiled alike, mutant or not; and must be good as it is, or nothing here means anything.
-  const sound = {};
-  const deployed = new Set(Object.values(SOURCES).flatMap(([contracts]) => contracts));
-  for (const c of deployed) Object.assign(sound, compile(sources, [c], null, QUICK));
+  const sound = kept(`sound ${JSON.stringify(QUICK)}`, sources, () => {
+    const deployed = new Set(Object.values(SOURCES).flatMap(([contracts]) => contracts));
+    return Object.assign({}, ...[...deployed].map((c) => compile(sources, [c], null, QUICK)));
+  });
   const fine = (code, first, what) => {
     table.put(code);
     const by = table.failing(first);
@@ -156,11 +167,7 @@ function judge(sources, list, keep) {
   };
   fine(sound, 'Story', '');
   fine({}, 'DagPb', '');
-  const wholes = new Map();
-  const whole = (c) => {
-    if (!wholes.has(c)) wholes.set(c, compile(sources, [c], null, settings.optimizer)[c]);
-    return wholes.get(c);
-  };
+  const whole = (c) => JSON.parse(fs.readFileSync(path.join(ROOT, 'artifacts', `${c}.json`), 'utf8')).bytecode;
   const verdict = (mutant, code) => {
     table.put(code);
     const by = table.failing(mutant.first);
