@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "./interfaces/IMarketEvents.sol";
 import {IScoreVerifier, ScoreStatement} from "./interfaces/IScoreVerifier.sol";
 import {MarketBooks} from "./MarketBooks.sol";
 import {MarketModule} from "./MarketModule.sol";
@@ -38,7 +40,7 @@ contract BountyMarket is MarketViews, MarketBooks {
 
     function _checked(MarketModule module, IDatasetRegistry registry) private view returns (address, bytes32) {
         if (address(module.datasetRegistry()) != address(registry) || module.self() != address(module)) {
-            revert IBountyMarket.ModuleChanged(address(module));
+            revert IMarketErrors.ModuleChanged(address(module));
         }
         return (address(module), address(module).codehash);
     }
@@ -47,14 +49,14 @@ contract BountyMarket is MarketViews, MarketBooks {
 
     /// @dev Nobody would own it.
     receive() external payable {
-        revert IBountyMarket.FunctionUnknown(0);
+        revert IMarketErrors.FunctionUnknown(0);
     }
 
     /// @dev Whatever is not here belongs to a module or to nobody.
     fallback() external payable {
         (address module, bytes32 hash) = _moduleOf(msg.sig);
         // A module created and destroyed in one transaction could come back with other code.
-        if (module.codehash != hash) revert IBountyMarket.ModuleChanged(module);
+        if (module.codehash != hash) revert IMarketErrors.ModuleChanged(module);
         assembly ("memory-safe") {
             let m := mload(0x40)
             calldatacopy(m, 0, calldatasize())
@@ -83,7 +85,7 @@ contract BountyMarket is MarketViews, MarketBooks {
                 || f == IBountyMarket.finalize.selector || f == IBountyMarket.timeout.selector
                 || f == IBountyMarket.cancel.selector || f == IBountyMarket.refund.selector
         ) return (ending, endingHash);
-        revert IBountyMarket.FunctionUnknown(f);
+        revert IMarketErrors.FunctionUnknown(f);
     }
 
     function modules() external view returns (address, address, address) {
@@ -95,14 +97,14 @@ contract BountyMarket is MarketViews, MarketBooks {
     function reveal(uint256 id, bytes32 salt, bytes32[] calldata digests) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Reveal);
         uint256 start = uint256(b.windows.commitEnd) + b.windows.gap;
-        if (block.timestamp < start) revert IBountyMarket.TooEarly(start);
+        if (block.timestamp < start) revert IMarketErrors.TooEarly(start);
         bytes32 opened = b.drawn == DrawPhase.None
             ? keccak256(abi.encode(Tags.HOLDOUT, salt, keccak256(abi.encodePacked(digests))))
             : _poolRoot(b, draws[id], salt, digests);
-        if (opened != b.holdout) revert IBountyMarket.HoldoutMismatch();
+        if (opened != b.holdout) revert IMarketErrors.HoldoutMismatch();
         _storeDigests(b, digests);
         b.revealedAt = uint40(block.timestamp);
-        emit IBountyMarket.HoldoutRevealed(id, salt, digests, block.timestamp + b.windows.attest);
+        emit IMarketEvents.HoldoutRevealed(id, salt, digests, block.timestamp + b.windows.attest);
     }
 
     /// @dev The root over the whole pool: what was drawn from the openings, the rest from the reveal, so
@@ -112,7 +114,7 @@ contract BountyMarket is MarketViews, MarketBooks {
         view
         returns (bytes32)
     {
-        if (digests.length != b.shardCount) revert IBountyMarket.DigestsInvalid();
+        if (digests.length != b.shardCount) revert IMarketErrors.DigestsInvalid();
         bytes32[] memory leaves = new bytes32[](d.pool);
         uint256 picked = d.picked;
         uint256 next;
@@ -126,19 +128,19 @@ contract BountyMarket is MarketViews, MarketBooks {
     function attest(uint256 id) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Attest);
         _fixDataset(b);
-        emit IBountyMarket.DatasetAttested(id, b.dataset, _proveEnd(b));
+        emit IMarketEvents.DatasetAttested(id, b.dataset, _proveEnd(b));
     }
 
     // --------------------------------------------------- the hunter's side
 
     function commit(uint256 id, uint8 slot, bytes32 h, bytes32 vkId, address payout) external payable exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Commit);
-        if (slot >= SLOTS) revert IBountyMarket.SlotInvalid(slot);
-        if (h == 0 || payout == address(0)) revert IBountyMarket.EntryInvalid();
-        if (msg.sender == b.owner || (b.restricted && !allowed[id][msg.sender])) revert IBountyMarket.NotAllowed(msg.sender);
-        if (msg.value != b.stake) revert IBountyMarket.ValueWrong(msg.value, b.stake);
+        if (slot >= SLOTS) revert IMarketErrors.SlotInvalid(slot);
+        if (h == 0 || payout == address(0)) revert IMarketErrors.EntryInvalid();
+        if (msg.sender == b.owner || (b.restricted && !allowed[id][msg.sender])) revert IMarketErrors.NotAllowed(msg.sender);
+        if (msg.value != b.stake) revert IMarketErrors.ValueWrong(msg.value, b.stake);
         StoredEntry storage e = entries[id][msg.sender][slot];
-        if (e.state != IBountyMarket.EntryState.None) revert IBountyMarket.SlotTaken(msg.sender, slot);
+        if (e.state != IBountyMarket.EntryState.None) revert IMarketErrors.SlotTaken(msg.sender, slot);
         uint32 seq = ++b.entrants;
         ++b.staked;
         e.payout = payout;
@@ -146,7 +148,7 @@ contract BountyMarket is MarketViews, MarketBooks {
         e.state = IBountyMarket.EntryState.Committed;
         e.keyIndex = _keyIndex(b, vkId);
         e.h = h;
-        emit IBountyMarket.EntryCommitted(id, msg.sender, slot, seq, h, vkId, payout);
+        emit IMarketEvents.EntryCommitted(id, msg.sender, slot, seq, h, vkId, payout);
     }
 
     function _keyIndex(Stored storage b, bytes32 vkId) private view returns (uint8) {
@@ -154,7 +156,7 @@ contract BountyMarket is MarketViews, MarketBooks {
         for (uint8 i; i < count; ++i) {
             if (b.scoreKeys[i] == vkId) return i;
         }
-        revert IBountyMarket.KeyNotAccepted(vkId);
+        revert IMarketErrors.KeyNotAccepted(vkId);
     }
 
     function prove(uint256 id, uint8 slot, uint256 C, uint256 shard, uint32 score, uint256 R, bytes calldata proof)
@@ -170,23 +172,23 @@ contract BountyMarket is MarketViews, MarketBooks {
         Stored storage b = _known(id);
         IBountyMarket.Phase phase = _phase(id, b);
         bool early = phase == IBountyMarket.Phase.Commit && b.mode == IBountyMarket.Mode.Open;
-        if (phase != IBountyMarket.Phase.Prove && !early) revert IBountyMarket.PhaseWrong(phase);
+        if (phase != IBountyMarket.Phase.Prove && !early) revert IMarketErrors.PhaseWrong(phase);
         StoredEntry storage e = entries[id][msg.sender][slot];
-        if (e.state == IBountyMarket.EntryState.None) revert IBountyMarket.EntryUnknown(msg.sender, slot);
-        if (shard >= b.shardCount) revert IBountyMarket.ShardUnknown(shard);
-        if ((e.proved >> shard) & 1 == 1) revert IBountyMarket.ShardAlreadyProved(shard);
-        if (x.C >= FIELD_ORDER) revert IBountyMarket.NotAFieldElement(x.C);
-        if (x.R >= FIELD_ORDER) revert IBountyMarket.NotAFieldElement(x.R);
+        if (e.state == IBountyMarket.EntryState.None) revert IMarketErrors.EntryUnknown(msg.sender, slot);
+        if (shard >= b.shardCount) revert IMarketErrors.ShardUnknown(shard);
+        if ((e.proved >> shard) & 1 == 1) revert IMarketErrors.ShardAlreadyProved(shard);
+        if (x.C >= FIELD_ORDER) revert IMarketErrors.NotAFieldElement(x.C);
+        if (x.R >= FIELD_ORDER) revert IMarketErrors.NotAFieldElement(x.R);
         bytes32 vkId = b.scoreKeys[e.keyIndex];
         x.ctx = _context(id, msg.sender, slot, vkId);
-        if (keccak256(abi.encode(Tags.COMMIT, x.ctx, x.C)) != e.h) revert IBountyMarket.CommitmentMismatch();
+        if (keccak256(abi.encode(Tags.COMMIT, x.ctx, x.C)) != e.h) revert IMarketErrors.CommitmentMismatch();
         _verifyScore(b, vkId, shard, x, proof);
         e.proved |= 1 << shard;
         e.score = Metrics.fold(b.metric, e.score, uint32(x.score));
         // Who proved a shard had it: from then on nobody can say that it is not to be had.
         if (block.timestamp < uint256(b.revealedAt) + b.windows.challenge) b.lengths[shard] |= USED;
         if (e.model == 0) e.model = x.C;
-        emit IBountyMarket.ShardProved(id, msg.sender, slot, x.C, shard, uint32(x.score), x.R);
+        emit IMarketEvents.ShardProved(id, msg.sender, slot, x.C, shard, uint32(x.score), x.R);
         if (e.proved == type(uint256).max >> (MAX_SHARDS - b.shardCount)) _scored(id, b, e, slot);
     }
 
@@ -200,10 +202,10 @@ contract BountyMarket is MarketViews, MarketBooks {
     ) private view {
         x.n = _length(b, shard) / b.recordBytes;
         uint256 most = Metrics.most(b.metric, x.n);
-        if (x.score > most) revert IBountyMarket.ScoreTooHigh(x.score, most);
+        if (x.score > most) revert IMarketErrors.ScoreTooHigh(x.score, most);
         (, x.s) = datasetRegistry.shard(b.datasetVkId, b.digests[shard]);
         IKeyRegistry.Key memory k = keyRegistry.key(vkId);
-        if (!IScoreVerifier(k.adapter).verify(k.chunks, x, proof)) revert IBountyMarket.ProofInvalid();
+        if (!IScoreVerifier(k.adapter).verify(k.chunks, x, proof)) revert IMarketErrors.ProofInvalid();
     }
 
     function _scored(uint256 id, Stored storage b, StoredEntry storage e, uint8 slot) private {
@@ -215,7 +217,7 @@ contract BountyMarket is MarketViews, MarketBooks {
             e.state = IBountyMarket.EntryState.Proved;
             _returnStake(id, b, e.payout);
         }
-        emit IBountyMarket.EntryScored(id, msg.sender, slot, score, ranked);
+        emit IMarketEvents.EntryScored(id, msg.sender, slot, score, ranked);
     }
 
     /// @dev Puts the entry where score, then commit order say; whoever drops off the end gets its
@@ -236,7 +238,7 @@ contract BountyMarket is MarketViews, MarketBooks {
             StoredEntry storage out = entries[id][last.hunter][last.slot];
             out.state = IBountyMarket.EntryState.Proved;
             _returnStake(id, b, out.payout);
-            emit IBountyMarket.EntryDisplaced(id, last.hunter, last.slot);
+            emit IMarketEvents.EntryDisplaced(id, last.hunter, last.slot);
         }
         for (uint256 i = count; i > place; --i) {
             b.board[i] = b.board[i - 1];

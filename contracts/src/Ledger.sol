@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "./interfaces/IMarketEvents.sol";
 import {TokenPot} from "./TokenPot.sol";
 
 /// @title What the market owes outside its bounties
@@ -22,15 +23,15 @@ abstract contract Ledger {
     }
 
     function _enter() internal virtual {
-        if (entered) revert IBountyMarket.Reentered();
+        if (entered) revert IMarketErrors.Reentered();
         entered = true;
     }
 
     function _withdraw(address asset) internal {
         uint256 amount = owed[asset][msg.sender];
-        if (amount == 0) revert IBountyMarket.NothingOwed();
+        if (amount == 0) revert IMarketErrors.NothingOwed();
         owed[asset][msg.sender] = 0;
-        emit IBountyMarket.Withdrawn(msg.sender, asset, amount);
+        emit IMarketEvents.Withdrawn(msg.sender, asset, amount);
         bool ok;
         if (asset == address(0)) {
             address to = msg.sender;
@@ -41,13 +42,13 @@ abstract contract Ledger {
         } else {
             ok = TokenPot(asset).pay(msg.sender, amount);
         }
-        if (!ok) revert IBountyMarket.TransferFailed();
+        if (!ok) revert IMarketErrors.TransferFailed();
     }
 
     function _credit(uint256 id, address account, address asset, uint256 amount) internal {
         if (amount == 0) return;
         owed[asset][account] += amount;
-        emit IBountyMarket.Credited(id, account, asset, amount);
+        emit IMarketEvents.Credited(id, account, asset, amount);
     }
 
     function _burn(address asset, uint256 amount) internal {

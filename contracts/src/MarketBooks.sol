@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
+import {IMarketEvents} from "./interfaces/IMarketEvents.sol";
 import {MarketData} from "./MarketData.sol";
 
 /// @title How money leaves a bounty
@@ -42,6 +43,6 @@ abstract contract MarketBooks is MarketData {
         _burn(address(0), lostStakes);
         uint256 residue = b.held - promised;
         _pay(id, b, b.owner, residue);
-        emit IBountyMarket.BountySettled(id, phase, residue, lost, lostStakes, b.share);
+        emit IMarketEvents.BountySettled(id, phase, residue, lost, lostStakes, b.share);
     }
 }

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "./interfaces/IMarketEvents.sol";
 import {IReleaseVerifier, ReleaseStatement} from "./interfaces/IReleaseVerifier.sol";
 import {MarketModule} from "./MarketModule.sol";
 import {Ciphertext} from "./libraries/Ciphertext.sol";
@@ -32,7 +34,7 @@ contract MarketClaiming is MarketModule {
         x.epkY = epkY;
         _verifyRelease(id, hunter, slot, x, ciphertext, proof);
         uint256 amount = _payPrize(id, hunter, slot, prize);
-        emit IBountyMarket.PrizeClaimed(id, hunter, slot, prize, amount, epkX, epkY, ciphertext);
+        emit IMarketEvents.PrizeClaimed(id, hunter, slot, prize, amount, epkX, epkY, ciphertext);
     }
 
     /// @dev The prize an entry may claim now.
@@ -40,7 +42,7 @@ contract MarketClaiming is MarketModule {
         Stored storage b = _in(id, IBountyMarket.Phase.Claim);
         (uint256 start, uint256 end) = _round(b);
         _openClaims(b, start);
-        if (block.timestamp < start || block.timestamp >= end) revert IBountyMarket.RoundClosed(start, end);
+        if (block.timestamp < start || block.timestamp >= end) revert IMarketErrors.RoundClosed(start, end);
         bool may = entries[id][hunter][slot].state == IBountyMarket.EntryState.Ranked;
         if (may && !listings[id][hunter][slot].failed) {
             uint256 count = b.cursor;
@@ -49,7 +51,7 @@ contract MarketClaiming is MarketModule {
                 if (row.hunter == hunter && row.slot == slot) return _prizeOf(b, i);
             }
         }
-        revert IBountyMarket.NotClaimable(hunter, slot);
+        revert IMarketErrors.NotClaimable(hunter, slot);
     }
 
     /// @dev z and y are the contract's: the statement says that the ciphertext whose words sum to y
@@ -64,10 +66,10 @@ contract MarketClaiming is MarketModule {
     ) private view {
         (bytes32 vkId, IKeyRegistry.Key memory k) = _fillRelease(id, hunter, slot, x);
         uint256 asked = uint256(k.link) * 32;
-        if (ciphertext.length != asked) revert IBountyMarket.CiphertextLength(ciphertext.length, asked);
+        if (ciphertext.length != asked) revert IMarketErrors.CiphertextLength(ciphertext.length, asked);
         x.z = _point(vkId, sha256(ciphertext), x);
         x.y = Ciphertext.evaluate(ciphertext, x.z);
-        if (!IReleaseVerifier(k.adapter).verify(k.chunks, x, proof)) revert IBountyMarket.ProofInvalid();
+        if (!IReleaseVerifier(k.adapter).verify(k.chunks, x, proof)) revert IMarketErrors.ProofInvalid();
     }
 
     /// @dev The evaluation point: known only after everything a claimant chooses.
@@ -82,8 +84,8 @@ contract MarketClaiming is MarketModule {
         view
         returns (bytes32 vkId, IKeyRegistry.Key memory k)
     {
-        if (x.epkX >= FIELD_ORDER) revert IBountyMarket.NotAFieldElement(x.epkX);
-        if (x.epkY >= FIELD_ORDER) revert IBountyMarket.NotAFieldElement(x.epkY);
+        if (x.epkX >= FIELD_ORDER) revert IMarketErrors.NotAFieldElement(x.epkX);
+        if (x.epkY >= FIELD_ORDER) revert IMarketErrors.NotAFieldElement(x.epkY);
         Stored storage b = bounties[id];
         StoredEntry storage e = entries[id][hunter][slot];
         bytes32 scoreVkId = b.scoreKeys[e.keyIndex];
@@ -124,7 +126,7 @@ contract MarketClaiming is MarketModule {
         x.epkY = epkY;
         _verifyListing(id, hunter, slot, x, digests, sums, proof);
         uint256 until = _list(id, hunter, slot, prize, keccak256(abi.encode(x.z, digests, sums)));
-        emit IBountyMarket.ClaimListed(id, hunter, slot, prize, epkX, epkY, x.z, digests, sums, until);
+        emit IMarketEvents.ClaimListed(id, hunter, slot, prize, epkX, epkY, x.z, digests, sums, until);
     }
 
     /// @dev As `_verifyRelease`, over a ciphertext that is not here: z follows from the digests of its
@@ -142,11 +144,11 @@ contract MarketClaiming is MarketModule {
         (bytes32 vkId, IKeyRegistry.Key memory k) = _fillRelease(id, hunter, slot, x);
         uint256 asked = _chunks(uint256(k.link));
         if (digests.length != asked || sums.length != asked) {
-            revert IBountyMarket.ChunksInvalid(digests.length, asked);
+            revert IMarketErrors.ChunksInvalid(digests.length, asked);
         }
         x.z = _point(vkId, sha256(abi.encodePacked(digests)), x);
         x.y = Ciphertext.join(sums, x.z);
-        if (!IReleaseVerifier(k.adapter).verify(k.chunks, x, proof)) revert IBountyMarket.ProofInvalid();
+        if (!IReleaseVerifier(k.adapter).verify(k.chunks, x, proof)) revert IMarketErrors.ProofInvalid();
     }
 
     /// @dev Chunks of a ciphertext that does not fit calldata; none of one that does.
@@ -173,7 +175,7 @@ contract MarketClaiming is MarketModule {
     {
         b = _known(id);
         if (entries[id][hunter][slot].state != IBountyMarket.EntryState.Claiming) {
-            revert IBountyMarket.NotClaimable(hunter, slot);
+            revert IMarketErrors.NotClaimable(hunter, slot);
         }
         l = listings[id][hunter][slot];
     }
@@ -193,19 +195,19 @@ contract MarketClaiming is MarketModule {
     function challengeChunk(uint256 id, address hunter, uint8 slot, uint256 chunk) external payable exclusive {
         (Stored storage b, StoredListing storage l) = _listed(id, hunter, slot);
         // A rival's challenges would use up the owner's, and cost the winner its round.
-        if (msg.sender != b.owner) revert IBountyMarket.NotOwner(msg.sender);
-        if (block.timestamp >= l.until) revert IBountyMarket.ChallengesClosed(l.until);
+        if (msg.sender != b.owner) revert IMarketErrors.NotOwner(msg.sender);
+        if (block.timestamp >= l.until) revert IMarketErrors.ChallengesClosed(l.until);
         uint256 words = _words(id, b, hunter, slot);
-        if (chunk >= _chunks(words) || (l.challenged >> chunk) & 1 == 1) revert IBountyMarket.NotChallengeable(chunk);
+        if (chunk >= _chunks(words) || (l.challenged >> chunk) & 1 == 1) revert IMarketErrors.NotChallengeable(chunk);
         uint256 least = _answerBond(_chunkBytes(words, chunk));
-        if (msg.value < least) revert IBountyMarket.ChallengeBondTooLow(msg.value, least);
-        if (msg.value > type(uint96).max) revert IBountyMarket.ValueWrong(msg.value, type(uint96).max);
+        if (msg.value < least) revert IMarketErrors.ChallengeBondTooLow(msg.value, least);
+        if (msg.value > type(uint96).max) revert IMarketErrors.ValueWrong(msg.value, type(uint96).max);
         uint256 deadline = block.timestamp + b.windows.answer;
         l.challenged |= uint64(1 << chunk);
         IBountyMarket.Challenge storage free = _place(l, type(uint256).max);
         (free.target, free.deadline) = (uint16(chunk), uint40(deadline));
         (free.bond, free.challenger) = (uint96(msg.value), msg.sender);
-        emit IBountyMarket.ChunkChallenged(id, hunter, slot, chunk, msg.value, deadline);
+        emit IMarketEvents.ChunkChallenged(id, hunter, slot, chunk, msg.value, deadline);
     }
 
     /// @dev The place of a chunk's open challenge; a free one for the largest number.
@@ -216,8 +218,8 @@ contract MarketClaiming is MarketModule {
             bool free = c.challenger == address(0);
             if (free == wantFree && (free || c.target == chunk)) return c;
         }
-        if (wantFree) revert IBountyMarket.TooManyChallenges();
-        revert IBountyMarket.NotChallenged(chunk);
+        if (wantFree) revert IMarketErrors.TooManyChallenges();
+        revert IMarketErrors.NotChallenged(chunk);
     }
 
     function answerChunk(
@@ -232,8 +234,8 @@ contract MarketClaiming is MarketModule {
     ) external exclusive {
         (Stored storage b, StoredListing storage l) = _listed(id, hunter, slot);
         IBountyMarket.Challenge storage c = _place(l, chunk);
-        if (block.timestamp >= c.deadline) revert IBountyMarket.NotChallenged(chunk);
-        if (keccak256(abi.encode(z, digests, sums)) != l.listing) revert IBountyMarket.ListingMismatch();
+        if (block.timestamp >= c.deadline) revert IMarketErrors.NotChallenged(chunk);
+        if (keccak256(abi.encode(z, digests, sums)) != l.listing) revert IMarketErrors.ListingMismatch();
         _checkChunk(_chunkBytes(_words(id, b, hunter, slot), chunk), chunk, z, digests[chunk], sums[chunk], data);
         uint256 bond = c.bond;
         delete c.bond;
@@ -244,7 +246,7 @@ contract MarketClaiming is MarketModule {
         bool rewarded = msg.sender != b.owner;
         if (rewarded) _credit(id, msg.sender, address(0), bond);
         else _burn(address(0), bond);
-        emit IBountyMarket.ChunkAnswered(id, hunter, slot, chunk, rewarded);
+        emit IMarketEvents.ChunkAnswered(id, hunter, slot, chunk, rewarded);
     }
 
     function _checkChunk(
@@ -255,8 +257,8 @@ contract MarketClaiming is MarketModule {
         uint256 sum,
         bytes calldata data
     ) private pure {
-        if (data.length != length) revert IBountyMarket.CiphertextLength(data.length, length);
-        if (sha256(data) != digest || Ciphertext.evaluate(data, z) != sum) revert IBountyMarket.AnswerWrong(chunk);
+        if (data.length != length) revert IMarketErrors.CiphertextLength(data.length, length);
+        if (sha256(data) != digest || Ciphertext.evaluate(data, z) != sum) revert IMarketErrors.AnswerWrong(chunk);
     }
 
     function settleClaim(uint256 id, address hunter, uint8 slot) external exclusive {
@@ -275,10 +277,10 @@ contract MarketClaiming is MarketModule {
             _fail(id, b, l, hunter, slot);
             return;
         }
-        if (open) revert IBountyMarket.ClaimPending(pending);
+        if (open) revert IMarketErrors.ClaimPending(pending);
         --b.claiming;
         uint256 amount = _payPrize(id, hunter, slot, l.prize);
-        emit IBountyMarket.ClaimSettled(id, hunter, slot, l.prize, amount);
+        emit IMarketEvents.ClaimSettled(id, hunter, slot, l.prize, amount);
     }
 
     /// @dev Back to where it was, without another try: it lapses when its round is over.
@@ -295,7 +297,7 @@ contract MarketClaiming is MarketModule {
             delete c.challenger;
             _credit(id, challenger, address(0), bond);
         }
-        emit IBountyMarket.ClaimFailed(id, hunter, slot, l.prize);
+        emit IMarketEvents.ClaimFailed(id, hunter, slot, l.prize);
     }
 
     function listingOf(uint256 id, address hunter, uint8 slot) external view returns (IBountyMarket.Listing memory v) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
 import {MarketStorage} from "./MarketStorage.sol";
 
 /// @title How a test set becomes known
@@ -9,11 +9,11 @@ abstract contract MarketData is MarketStorage {
     /// @dev One block twice would be one test counted twice.
     function _storeDigests(Stored storage b, bytes32[] calldata digests) internal {
         uint256 count = digests.length;
-        if (count != b.shardCount) revert IBountyMarket.DigestsInvalid();
+        if (count != b.shardCount) revert IMarketErrors.DigestsInvalid();
         for (uint256 i; i < count; ++i) {
             bytes32 digest = digests[i];
             for (uint256 j; j < i; ++j) {
-                if (digests[j] == digest) revert IBountyMarket.DigestsInvalid();
+                if (digests[j] == digest) revert IMarketErrors.DigestsInvalid();
             }
             b.digests[i] = digest;
         }
@@ -24,7 +24,7 @@ abstract contract MarketData is MarketStorage {
             datasetRegistry.datasetOf(b.datasetVkId, b.schemaId, b.recordBytes, _digests(b));
         for (uint256 i; i < lengths.length; ++i) {
             uint32 published = b.lengths[i];
-            if (lengths[i] != published) revert IBountyMarket.LengthMismatch(i, lengths[i], published);
+            if (lengths[i] != published) revert IMarketErrors.LengthMismatch(i, lengths[i], published);
         }
         b.dataset = D;
         b.attestedAt = uint40(block.timestamp);

@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "./interfaces/IMarketEvents.sol";
 import {MarketModule} from "./MarketModule.sol";
 
 /// @title Ending: challenged shards, lapsed rounds, and every way a bounty ends
@@ -15,21 +17,21 @@ contract MarketEnding is MarketModule {
 
     function challengeShard(uint256 id, uint256 shard) external payable exclusive {
         Stored storage b = _answerable(id);
-        if (b.mode == IBountyMarket.Mode.Open) revert IBountyMarket.ModeMismatch();
+        if (b.mode == IBountyMarket.Mode.Open) revert IMarketErrors.ModeMismatch();
         uint256 end = uint256(b.revealedAt) + b.windows.challenge;
-        if (block.timestamp >= end) revert IBountyMarket.ChallengesClosed(end);
+        if (block.timestamp >= end) revert IMarketErrors.ChallengesClosed(end);
         mapping(uint8 slot => StoredEntry) storage own = entries[id][msg.sender];
         if (
             own[0].state == IBountyMarket.EntryState.None && own[1].state == IBountyMarket.EntryState.None
-        ) revert IBountyMarket.EntryUnknown(msg.sender, 0);
-        if (shard >= b.shardCount) revert IBountyMarket.ShardUnknown(shard);
+        ) revert IMarketErrors.EntryUnknown(msg.sender, 0);
+        if (shard >= b.shardCount) revert IMarketErrors.ShardUnknown(shard);
         ShardChallenges storage all = shardChallenges[id];
         bool used = b.lengths[shard] & USED != 0;
-        if (used || (all.made >> shard) & 1 == 1) revert IBountyMarket.NotChallengeable(shard);
-        if (b.challenges == MAX_CHALLENGES) revert IBountyMarket.TooManyChallenges();
+        if (used || (all.made >> shard) & 1 == 1) revert IMarketErrors.NotChallengeable(shard);
+        if (b.challenges == MAX_CHALLENGES) revert IMarketErrors.TooManyChallenges();
         uint256 least = _answerBond(_length(b, shard));
-        if (msg.value < least) revert IBountyMarket.ChallengeBondTooLow(msg.value, least);
-        if (msg.value > type(uint96).max) revert IBountyMarket.ValueWrong(msg.value, type(uint96).max);
+        if (msg.value < least) revert IMarketErrors.ChallengeBondTooLow(msg.value, least);
+        if (msg.value > type(uint96).max) revert IMarketErrors.ValueWrong(msg.value, type(uint96).max);
         IBountyMarket.Challenge storage free = _free(all);
         uint40 deadline = uint40(block.timestamp + b.windows.answer);
         all.made |= 1 << shard;
@@ -37,7 +39,7 @@ contract MarketEnding is MarketModule {
         if (b.overdueAt == 0) b.overdueAt = deadline;
         (free.target, free.deadline) = (uint16(shard), deadline);
         (free.bond, free.challenger) = (uint96(msg.value), msg.sender);
-        emit IBountyMarket.ShardChallenged(id, msg.sender, shard, b.digests[shard], msg.value, deadline);
+        emit IMarketEvents.ShardChallenged(id, msg.sender, shard, b.digests[shard], msg.value, deadline);
     }
 
     /// @dev The bounty, while its data are awaited or read.
@@ -45,7 +47,7 @@ contract MarketEnding is MarketModule {
         b = _known(id);
         IBountyMarket.Phase phase = _phase(id, b);
         if (phase != IBountyMarket.Phase.Attest && phase != IBountyMarket.Phase.Prove) {
-            revert IBountyMarket.PhaseWrong(phase);
+            revert IMarketErrors.PhaseWrong(phase);
         }
     }
 
@@ -54,13 +56,13 @@ contract MarketEnding is MarketModule {
             c = all.open[i];
             if (c.challenger == address(0)) return c;
         }
-        revert IBountyMarket.TooManyChallenges();
+        revert IMarketErrors.TooManyChallenges();
     }
 
     function answerShard(uint256 id, uint256 shard, bytes calldata data) external exclusive {
         Stored storage b = _answerable(id);
         (IBountyMarket.Challenge storage c, uint40 next) = _opened(shardChallenges[id], shard);
-        if (sha256(data) != b.digests[shard]) revert IBountyMarket.AnswerWrong(shard);
+        if (sha256(data) != b.digests[shard]) revert IMarketErrors.AnswerWrong(shard);
         uint256 bond = c.bond;
         bool rewarded = msg.sender != c.challenger;
         delete c.bond;
@@ -68,7 +70,7 @@ contract MarketEnding is MarketModule {
         b.overdueAt = next;
         if (rewarded) _credit(id, msg.sender, address(0), bond);
         else _burn(address(0), bond);
-        emit IBountyMarket.ShardAnswered(id, msg.sender, shard, rewarded);
+        emit IMarketEvents.ShardAnswered(id, msg.sender, shard, rewarded);
     }
 
     /// @dev The open challenge of a shard, and the earliest deadline among the others.
@@ -84,7 +86,7 @@ contract MarketEnding is MarketModule {
             if (c.target == shard) place = i;
             else if (next == 0 || c.deadline < next) next = c.deadline;
         }
-        if (place == MAX_OPEN_SHARDS) revert IBountyMarket.NotChallenged(shard);
+        if (place == MAX_OPEN_SHARDS) revert IMarketErrors.NotChallenged(shard);
         found = all.open[place];
     }
 
@@ -122,7 +124,7 @@ contract MarketEnding is MarketModule {
         Stored storage b = _in(id, IBountyMarket.Phase.Claim);
         (uint256 start, uint256 end) = _round(b);
         _openClaims(b, start);
-        if (b.pending == 0 || block.timestamp < end) revert IBountyMarket.NothingLapsed();
+        if (b.pending == 0 || block.timestamp < end) revert IMarketErrors.NothingLapsed();
         _lapse(id, b);
     }
 
@@ -138,16 +140,16 @@ contract MarketEnding is MarketModule {
             StoredEntry storage e = entries[id][row.hunter][row.slot];
             // Its inspection decides first whether its prize is open.
             if (e.state == IBountyMarket.EntryState.Claiming) {
-                revert IBountyMarket.ClaimPending(listings[id][row.hunter][row.slot].until);
+                revert IMarketErrors.ClaimPending(listings[id][row.hunter][row.slot].until);
             }
             if (e.state != IBountyMarket.EntryState.Ranked) continue;
             e.state = IBountyMarket.EntryState.Lapsed;
             uint8 prize = _prizeOf(b, i);
-            emit IBountyMarket.EntryLapsed(id, row.hunter, row.slot, prize);
+            emit IMarketEvents.EntryLapsed(id, row.hunter, row.slot, prize);
             if (next < count) {
                 StoredRow storage reserve = b.board[next++];
                 reserve.prize = prize;
-                emit IBountyMarket.EntryPromoted(id, reserve.hunter, reserve.slot, prize, start);
+                emit IMarketEvents.EntryPromoted(id, reserve.hunter, reserve.slot, prize, start);
             }
         }
         b.cursor = uint8(next);
@@ -166,7 +168,7 @@ contract MarketEnding is MarketModule {
                 _lapse(id, b);
                 (, end) = _round(b);
             }
-            if (b.pending != 0) revert IBountyMarket.ClaimsPending(end);
+            if (b.pending != 0) revert IMarketErrors.ClaimsPending(end);
         }
         uint256 lostStakes = _settleBoard(id, b);
         if (b.broken) {
@@ -198,14 +200,14 @@ contract MarketEnding is MarketModule {
             } else {
                 e.state = IBountyMarket.EntryState.Refunded;
                 _returnStake(id, b, e.payout);
-                emit IBountyMarket.EntryRefunded(id, row.hunter, row.slot, stake, 0);
+                emit IMarketEvents.EntryRefunded(id, row.hunter, row.slot, stake, 0);
             }
         }
     }
 
     function timeout(uint256 id) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Defaulted);
-        if (b.settled != IBountyMarket.Phase.None) revert IBountyMarket.PhaseWrong(IBountyMarket.Phase.Defaulted);
+        if (b.settled != IBountyMarket.Phase.None) revert IMarketErrors.PhaseWrong(IBountyMarket.Phase.Defaulted);
         _returnBonds(id, b);
         if (b.rankedCount == 0) {
             _loseBond(id, b, IBountyMarket.Phase.Defaulted);
@@ -218,15 +220,15 @@ contract MarketEnding is MarketModule {
         _burn(b.pot, lost);
         uint256 start = block.timestamp + b.windows.gap;
         _openClaims(b, start);
-        emit IBountyMarket.BondLost(id, lost, share, start);
+        emit IMarketEvents.BondLost(id, lost, share, start);
     }
 
     function cancel(uint256 id, uint32 mostEntrants) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Commit);
-        if (msg.sender != b.owner) revert IBountyMarket.NotOwner(msg.sender);
+        if (msg.sender != b.owner) revert IMarketErrors.NotOwner(msg.sender);
         // Else whoever sees the cancellation enters first, for half the bond.
-        if (b.entrants > mostEntrants) revert IBountyMarket.TooManyEntrants(b.entrants, mostEntrants);
-        if (b.rankedCount != 0) revert IBountyMarket.CancelTooLate();
+        if (b.entrants > mostEntrants) revert IMarketErrors.TooManyEntrants(b.entrants, mostEntrants);
+        if (b.rankedCount != 0) revert IMarketErrors.CancelTooLate();
         _loseBond(id, b, IBountyMarket.Phase.Cancelled);
     }
 
@@ -255,16 +257,16 @@ contract MarketEnding is MarketModule {
         StoredEntry storage e = entries[id][hunter][slot];
         IBountyMarket.EntryState state = e.state;
         if (b.settled == IBountyMarket.Phase.None || state == IBountyMarket.EntryState.None) {
-            revert IBountyMarket.NothingToRefund();
+            revert IMarketErrors.NothingToRefund();
         }
         // Scored and ranked entries had their stake already; a lost bond owes every entry its share.
         uint256 share = e.shared ? 0 : b.share;
         bool staked = state == IBountyMarket.EntryState.Committed;
-        if (!staked && share == 0) revert IBountyMarket.NothingToRefund();
+        if (!staked && share == 0) revert IMarketErrors.NothingToRefund();
         e.shared = true;
         if (staked || state == IBountyMarket.EntryState.Proved) e.state = IBountyMarket.EntryState.Refunded;
         if (staked) _returnStake(id, b, e.payout);
         _pay(id, b, e.payout, share);
-        emit IBountyMarket.EntryRefunded(id, hunter, slot, staked ? b.stake : 0, share);
+        emit IMarketEvents.EntryRefunded(id, hunter, slot, staked ? b.stake : 0, share);
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
 import {MarketBooks} from "./MarketBooks.sol";
 import {MarketStorage} from "./MarketStorage.sol";
 
@@ -17,7 +17,7 @@ abstract contract MarketModule is MarketBooks {
     }
 
     function _enter() internal override {
-        if (address(this) == self) revert IBountyMarket.NotTheMarket();
+        if (address(this) == self) revert IMarketErrors.NotTheMarket();
         super._enter();
     }
 }

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "./interfaces/IMarketEvents.sol";
 import {MarketModule} from "./MarketModule.sol";
 import {TokenPot} from "./TokenPot.sol";
 import {BabyJubJub} from "./libraries/BabyJubJub.sol";
@@ -47,29 +49,29 @@ contract MarketPosting is MarketModule {
         _storeDraw(id, b, p);
         _storeKeys(b, p);
         _storeAllowed(id, b, p.allowed);
-        emit IBountyMarket.BountyCreated(id, msg.sender, b.schemaId, b.samples, b.pkX, b.pkY, p);
+        emit IMarketEvents.BountyCreated(id, msg.sender, b.schemaId, b.samples, b.pkX, b.pkY, p);
         if (p.token != address(0)) _fillPot(id, b, p.token);
     }
 
     function _storeMoney(Stored storage b, IBountyMarket.Params calldata p) private {
         uint256 count = p.prizes.length;
-        if (count == 0 || count > MAX_PRIZES) revert IBountyMarket.PrizesInvalid();
+        if (count == 0 || count > MAX_PRIZES) revert IMarketErrors.PrizesInvalid();
         uint256 reward;
         for (uint256 i; i < count; ++i) {
             uint96 prize = p.prizes[i];
-            if (prize == 0 || (i != 0 && prize > p.prizes[i - 1])) revert IBountyMarket.PrizesInvalid();
+            if (prize == 0 || (i != 0 && prize > p.prizes[i - 1])) revert IMarketErrors.PrizesInvalid();
             b.prizes[i] = prize;
             reward += prize;
         }
         // Rounded up: a wei less than a tenth is less than a tenth.
         uint256 leastBond = (reward + 9) / 10;
-        if (p.bond < leastBond) revert IBountyMarket.BondTooLow(p.bond, leastBond);
+        if (p.bond < leastBond) revert IMarketErrors.BondTooLow(p.bond, leastBond);
         // A stake is ether; nobody can say what a token's prize is in it.
         uint256 leastStake = p.token == address(0) ? (uint256(p.prizes[0]) + 49) / 50 : LEAST_TOKEN_STAKE;
-        if (p.stake < leastStake) revert IBountyMarket.StakeTooLow(p.stake, leastStake);
+        if (p.stake < leastStake) revert IMarketErrors.StakeTooLow(p.stake, leastStake);
         uint256 asked = reward + p.bond;
         uint256 value = p.token == address(0) ? asked : 0;
-        if (msg.value != value) revert IBountyMarket.ValueWrong(msg.value, value);
+        if (msg.value != value) revert IMarketErrors.ValueWrong(msg.value, value);
         b.prizeCount = uint8(count);
         b.bond = p.bond;
         b.stake = p.stake;
@@ -79,7 +81,7 @@ contract MarketPosting is MarketModule {
     /// @dev Last, when the bounty is written. What arrived counts, not what the token says: a fee, a lie
     /// or a balance that moves by itself is refused here.
     function _fillPot(uint256 id, Stored storage b, address token) private {
-        if (token.code.length == 0) revert IBountyMarket.TokenNotSupported(token);
+        if (token.code.length == 0) revert IMarketErrors.TokenNotSupported(token);
         address pot = address(new TokenPot{salt: bytes32(id)}(token));
         b.pot = pot;
         uint256 asked = b.held;
@@ -87,7 +89,7 @@ contract MarketPosting is MarketModule {
         bool ok = Tokens.transferFrom(token, msg.sender, pot, asked);
         uint256 present = Tokens.balanceOf(token, pot);
         uint256 received = present < before ? 0 : present - before;
-        if (!ok || received != asked) revert IBountyMarket.TokenTransferFailed(token, received, asked);
+        if (!ok || received != asked) revert IMarketErrors.TokenTransferFailed(token, received, asked);
     }
 
     function _storeWindows(Stored storage b, IBountyMarket.Params calldata p) private {
@@ -111,26 +113,26 @@ contract MarketPosting is MarketModule {
     }
 
     function _checkWindow(uint8 which, uint256 length, uint256 least, uint256 most) private pure {
-        if (length < least || length > most) revert IBountyMarket.WindowInvalid(which, length, least, most);
+        if (length < least || length > most) revert IMarketErrors.WindowInvalid(which, length, least, most);
     }
 
     function _storeTestSet(Stored storage b, IBountyMarket.Params calldata p) private {
         uint256 count = p.lengths.length;
-        if (count == 0 || count > MAX_SHARDS) revert IBountyMarket.ShardCountInvalid(count);
+        if (count == 0 || count > MAX_SHARDS) revert IMarketErrors.ShardCountInvalid(count);
         (bytes32 schemaId, uint32 record) = Schemas.describe(p.schema);
         uint256 samples;
         for (uint256 i; i < count; ++i) {
             uint32 length = p.lengths[i];
             if (length == 0 || length > MAX_SHARD_BYTES || length % record != 0) {
-                revert IBountyMarket.ShardLengthInvalid(i, length);
+                revert IMarketErrors.ShardLengthInvalid(i, length);
             }
             b.lengths[i] = length;
             samples += length / record;
         }
         uint256 least = block.chainid == 31337 || block.chainid == 1337 ? 1 : LEAST_SAMPLES;
-        if (samples < least) revert IBountyMarket.TooFewSamples(samples, least);
+        if (samples < least) revert IMarketErrors.TooFewSamples(samples, least);
         uint256 most = Metrics.most(p.metric, samples);
-        if (p.threshold == 0 || p.threshold > most) revert IBountyMarket.ThresholdInvalid(p.threshold, most);
+        if (p.threshold == 0 || p.threshold > most) revert IMarketErrors.ThresholdInvalid(p.threshold, most);
         b.schemaId = schemaId;
         b.recordBytes = record;
         b.shardCount = uint16(count);
@@ -138,12 +140,12 @@ contract MarketPosting is MarketModule {
         b.threshold = p.threshold;
         b.metric = p.metric;
         b.datasetVkId = p.datasetVkId;
-        if (keyRegistry.roleOf(p.datasetVkId) != IKeyRegistry.Role.Dataset) revert IBountyMarket.KeyRoleWrong(p.datasetVkId);
+        if (keyRegistry.roleOf(p.datasetVkId) != IKeyRegistry.Role.Dataset) revert IMarketErrors.KeyRoleWrong(p.datasetVkId);
         if (p.mode == IBountyMarket.Mode.Sealed) {
-            if (p.holdout == 0 || p.digests.length != 0) revert IBountyMarket.ModeMismatch();
+            if (p.holdout == 0 || p.digests.length != 0) revert IMarketErrors.ModeMismatch();
             b.holdout = p.holdout;
         } else {
-            if (p.holdout != 0) revert IBountyMarket.ModeMismatch();
+            if (p.holdout != 0) revert IMarketErrors.ModeMismatch();
             _storeDigests(b, p.digests);
             b.revealedAt = uint40(block.timestamp);
             _fixDataset(b);
@@ -154,11 +156,11 @@ contract MarketPosting is MarketModule {
         if (p.draw.pool == 0 && p.draw.window == 0) return;
         uint256 count = p.lengths.length;
         if (p.mode != IBountyMarket.Mode.Sealed || p.draw.pool <= count || p.draw.pool > MAX_SHARDS) {
-            revert IBountyMarket.DrawInvalid();
+            revert IMarketErrors.DrawInvalid();
         }
         // Which shards stay is not known yet, so that all must count alike.
         for (uint256 i = 1; i < count; ++i) {
-            if (p.lengths[i] != p.lengths[0]) revert IBountyMarket.DrawInvalid();
+            if (p.lengths[i] != p.lengths[0]) revert IMarketErrors.DrawInvalid();
         }
         uint256 commitLength = p.windows.commitEnd - block.timestamp;
         _checkWindow(8, p.draw.window, 1, commitLength - 1);
@@ -171,26 +173,26 @@ contract MarketPosting is MarketModule {
 
     function _storeKeys(Stored storage b, IBountyMarket.Params calldata p) private {
         uint256 count = p.scoreVkIds.length;
-        if (count == 0 || count > MAX_KEYS) revert IBountyMarket.KeyCountInvalid(count);
+        if (count == 0 || count > MAX_KEYS) revert IMarketErrors.KeyCountInvalid(count);
         for (uint256 i; i < count; ++i) {
             bytes32 vkId = p.scoreVkIds[i];
-            if (keyRegistry.roleOf(vkId) != IKeyRegistry.Role.Score) revert IBountyMarket.KeyRoleWrong(vkId);
+            if (keyRegistry.roleOf(vkId) != IKeyRegistry.Role.Score) revert IMarketErrors.KeyRoleWrong(vkId);
             b.scoreKeys[i] = vkId;
         }
         b.keyCount = uint8(count);
-        if (!BabyJubJub.onCurve(p.pkX, p.pkY)) revert IBountyMarket.EncryptionKeyInvalid();
+        if (!BabyJubJub.onCurve(p.pkX, p.pkY)) revert IMarketErrors.EncryptionKeyInvalid();
         (bool ok, uint256 x, uint256 y) = BabyJubJub.timesEight(p.pkX, p.pkY);
-        if (!ok) revert IBountyMarket.EncryptionKeyInvalid();
+        if (!ok) revert IMarketErrors.EncryptionKeyInvalid();
         b.pkX = x;
         b.pkY = y;
     }
 
     function _storeAllowed(uint256 id, Stored storage b, address[] calldata list) private {
         if (list.length == 0) return;
-        if (list.length > MAX_ALLOWED) revert IBountyMarket.AllowListInvalid();
+        if (list.length > MAX_ALLOWED) revert IMarketErrors.AllowListInvalid();
         b.restricted = true;
         for (uint256 i; i < list.length; ++i) {
-            if (list[i] == address(0) || list[i] == msg.sender) revert IBountyMarket.AllowListInvalid();
+            if (list[i] == address(0) || list[i] == msg.sender) revert IMarketErrors.AllowListInvalid();
             allowed[id][list[i]] = true;
         }
     }
@@ -200,24 +202,24 @@ contract MarketPosting is MarketModule {
     function proposeKey(uint256 id, bytes32 vkId, bytes32 architecture) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Commit);
         _checkNewKey(b, vkId);
-        emit IBountyMarket.KeyProposed(id, msg.sender, vkId, architecture);
+        emit IMarketEvents.KeyProposed(id, msg.sender, vkId, architecture);
     }
 
     function acceptKey(uint256 id, bytes32 vkId) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Commit);
-        if (msg.sender != b.owner) revert IBountyMarket.NotOwner(msg.sender);
+        if (msg.sender != b.owner) revert IMarketErrors.NotOwner(msg.sender);
         _checkNewKey(b, vkId);
         b.scoreKeys[b.keyCount++] = vkId;
-        emit IBountyMarket.KeyAccepted(id, vkId);
+        emit IMarketEvents.KeyAccepted(id, vkId);
     }
 
     function _checkNewKey(Stored storage b, bytes32 vkId) private view {
         uint256 count = b.keyCount;
-        if (count == MAX_KEYS) revert IBountyMarket.KeyCountInvalid(count + 1);
+        if (count == MAX_KEYS) revert IMarketErrors.KeyCountInvalid(count + 1);
         for (uint256 i; i < count; ++i) {
-            if (b.scoreKeys[i] == vkId) revert IBountyMarket.KeyAlreadyAccepted(vkId);
+            if (b.scoreKeys[i] == vkId) revert IMarketErrors.KeyAlreadyAccepted(vkId);
         }
-        if (keyRegistry.roleOf(vkId) != IKeyRegistry.Role.Score) revert IBountyMarket.KeyRoleWrong(vkId);
+        if (keyRegistry.roleOf(vkId) != IKeyRegistry.Role.Score) revert IMarketErrors.KeyRoleWrong(vkId);
     }
 
     // ----------------------------------------------------------------- draw
@@ -225,16 +227,16 @@ contract MarketPosting is MarketModule {
     function draw(uint256 id) external exclusive {
         Stored storage b = _in(id, IBountyMarket.Phase.Commit);
         StoredDraw storage d = draws[id];
-        if (b.drawn != DrawPhase.Waiting || d.picked != 0) revert IBountyMarket.NothingToDraw();
+        if (b.drawn != DrawPhase.Waiting || d.picked != 0) revert IMarketErrors.NothingToDraw();
         // One block, fixed at creation: who could choose when to draw could choose the draw.
         bytes32 beacon = blockhash(d.beaconBlock);
-        if (beacon == 0) revert IBountyMarket.BeaconUnknown(d.beaconBlock);
+        if (beacon == 0) revert IMarketErrors.BeaconUnknown(d.beaconBlock);
         bytes32 seed = keccak256(abi.encode(Tags.DRAW, beacon, block.chainid, address(this), id, b.holdout));
         uint256 count = d.pool - b.shardCount;
         uint256 picked = Pool.pick(seed, d.pool, count);
         d.picked = picked;
         d.left = uint16(count);
-        emit IBountyMarket.DrawPicked(id, beacon, picked, d.end);
+        emit IMarketEvents.DrawPicked(id, beacon, picked, d.end);
     }
 
     function openDrawn(uint256 id, IBountyMarket.Opening[] calldata openings) external exclusive {
@@ -249,12 +251,12 @@ contract MarketPosting is MarketModule {
     function _open(uint256 id, bytes32 root, StoredDraw storage d, IBountyMarket.Opening calldata o) private {
         uint256 j = o.index;
         bool wanted = j < d.pool && (d.picked >> j) & 1 == 1 && (d.opened >> j) & 1 == 0;
-        if (!wanted || o.path.length != Pool.depth(d.pool)) revert IBountyMarket.OpeningInvalid(j);
-        if (Pool.climb(j, Pool.leaf(j, o.salt, o.digest), o.path) != root) revert IBountyMarket.OpeningInvalid(j);
+        if (!wanted || o.path.length != Pool.depth(d.pool)) revert IMarketErrors.OpeningInvalid(j);
+        if (Pool.climb(j, Pool.leaf(j, o.salt, o.digest), o.path) != root) revert IMarketErrors.OpeningInvalid(j);
         d.opened |= 1 << j;
         --d.left;
         d.digests[j] = o.digest;
-        emit IBountyMarket.DrawOpened(id, o.index, o.digest);
+        emit IMarketEvents.DrawOpened(id, o.index, o.digest);
     }
 
     function drawOf(uint256 id) external view returns (IBountyMarket.DrawState memory) {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
 import {Ledger} from "./Ledger.sol";
 import {Tags} from "./libraries/Tags.sol";
 
@@ -169,13 +170,13 @@ abstract contract MarketStorage is Ledger {
 
     function _known(uint256 id) internal view returns (Stored storage b) {
         b = bounties[id];
-        if (b.owner == address(0)) revert IBountyMarket.BountyUnknown(id);
+        if (b.owner == address(0)) revert IMarketErrors.BountyUnknown(id);
     }
 
     function _in(uint256 id, IBountyMarket.Phase phase) internal view returns (Stored storage b) {
         b = _known(id);
         IBountyMarket.Phase actual = _phase(id, b);
-        if (actual != phase) revert IBountyMarket.PhaseWrong(actual);
+        if (actual != phase) revert IMarketErrors.PhaseWrong(actual);
     }
 
     function _phase(uint256 id, Stored storage b) internal view returns (IBountyMarket.Phase) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "./interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "./interfaces/IMarketErrors.sol";
 import {MarketStorage} from "./MarketStorage.sol";
 import {TokenPot} from "./TokenPot.sol";
 
@@ -91,7 +92,7 @@ abstract contract MarketViews is MarketStorage {
     function entryOf(uint256 id, address hunter, uint8 slot) external view returns (IBountyMarket.Entry memory) {
         Stored storage b = _known(id);
         StoredEntry storage e = entries[id][hunter][slot];
-        if (e.state == IBountyMarket.EntryState.None) revert IBountyMarket.EntryUnknown(hunter, slot);
+        if (e.state == IBountyMarket.EntryState.None) revert IMarketErrors.EntryUnknown(hunter, slot);
         return IBountyMarket.Entry(e.state, e.seq, e.score, e.payout, b.scoreKeys[e.keyIndex], e.h, e.model, e.proved);
     }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {ScoreStatement} from "../src/interfaces/IScoreVerifier.sol";
 import {Base} from "./Base.sol";
@@ -38,7 +39,7 @@ contract AttacksTest is Base {
         reveal(id);
         attest(id);
         bytes memory proof = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 60));
-        refuses(THIEF, 0, proof, err(IBountyMarket.CommitmentMismatch.selector));
+        refuses(THIEF, 0, proof, err(IMarketErrors.CommitmentMismatch.selector));
         proveAll(id, 0, 0, 120);
         (uint256 start,) = market.roundOf(id);
         vm.warp(start);
@@ -53,12 +54,12 @@ contract AttacksTest is Base {
         EvilVerifier evil = new EvilVerifier();
         bytes32 vkId = registerKey(IKeyRegistry.Role.Score, address(evil), "evil", releaseVk);
         bytes memory enter = abi.encodeCall(IBountyMarket.commit, (id, 0, bytes32(uint256(1)), vkId, THIEF));
-        refuses(THIEF, 0.06 ether, enter, err(IBountyMarket.KeyNotAccepted.selector, uint256(vkId)));
+        refuses(THIEF, 0.06 ether, enter, err(IMarketErrors.KeyNotAccepted.selector, uint256(vkId)));
         refuses(
             THIEF,
             0,
             abi.encodeCall(IBountyMarket.acceptKey, (id, vkId)),
-            abi.encodeWithSelector(IBountyMarket.NotOwner.selector, THIEF)
+            abi.encodeWithSelector(IMarketErrors.NotOwner.selector, THIEF)
         );
     }
 
@@ -80,8 +81,8 @@ contract AttacksTest is Base {
         bytes memory c = ciphertext(0, WORDS);
         ReleaseStatement memory x = releaseStatement(id, 0, 0, c);
         send(THIEF, 0, claimCall(id, 0, 0, c, x));
-        refuses(THIEF, 0, claimCall(second, 0, 0, c, x), err(IBountyMarket.ProofInvalid.selector));
-        bytes memory twice = abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(0), 0);
+        refuses(THIEF, 0, claimCall(second, 0, 0, c, x), err(IMarketErrors.ProofInvalid.selector));
+        bytes memory twice = abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 0);
         refuses(THIEF, 0, claimCall(id, 0, 0, c, x), twice);
     }
 
@@ -93,7 +94,7 @@ contract AttacksTest is Base {
         reveal(id);
         attest(id);
         bytes memory garbage = abi.encodeCall(IBountyMarket.prove, (id, 0, 5, 0, 60, 6, hex"00"));
-        refuses(THIEF, 0, garbage, err(IBountyMarket.CommitmentMismatch.selector));
+        refuses(THIEF, 0, garbage, err(IMarketErrors.CommitmentMismatch.selector));
         proveAll(id, 0, 0, 120);
         check(market.boardOf(id)[0].hunter == hunter(0), "the honest entry leads");
     }
@@ -165,7 +166,7 @@ contract AttacksTest is Base {
                     ? abi.encodeCall(IBountyMarket.settleClaim, (id, owner, 0))
                     : abi.encodeCall(IBountyMarket.finalize, (id));
             uint256 value = k == 0 ? 4.4 ether : 0;
-            refusesAt(all[k], owner, value, call_, err(IBountyMarket.NotTheMarket.selector));
+            refusesAt(all[k], owner, value, call_, err(IMarketErrors.NotTheMarket.selector));
         }
     }
 
@@ -173,7 +174,7 @@ contract AttacksTest is Base {
     function test_a_changed_module_is_not_run() public {
         (,, address ending) = market.modules();
         vm.etch(ending, hex"00");
-        bytes memory e = abi.encodeWithSelector(IBountyMarket.ModuleChanged.selector, ending);
+        bytes memory e = abi.encodeWithSelector(IMarketErrors.ModuleChanged.selector, ending);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.finalize, (id)), e);
     }
 

@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {Base} from "./Base.sol";
 import {Vm, vm} from "./Vm.sol";
 
@@ -61,7 +63,7 @@ contract ChallengeTest is Base {
     }
 
     function wrong(IBountyMarket.Phase p) private pure returns (bytes memory) {
-        return err(IBountyMarket.PhaseWrong.selector, uint256(p));
+        return err(IMarketErrors.PhaseWrong.selector, uint256(p));
     }
 
     function test_an_answer_earns_the_bond() public {
@@ -73,9 +75,9 @@ contract ChallengeTest is Base {
         send(address(0xF00D), 0, answerCall(1));
         eq(owed(address(0xF00D)), bond, "paid");
         eq(market.challengesOf(id).length, 0, "closed");
-        refuses(address(0xF00D), 0, answerCall(1), err(IBountyMarket.NotChallenged.selector, 1));
+        refuses(address(0xF00D), 0, answerCall(1), err(IMarketErrors.NotChallenged.selector, 1));
         // Shown once is shown for good.
-        refuses(hunter(1), bond, challengeCall(1), err(IBountyMarket.NotChallengeable.selector, 1));
+        refuses(hunter(1), bond, challengeCall(1), err(IMarketErrors.NotChallengeable.selector, 1));
         phase(id, IBountyMarket.Phase.Attest);
         eq(market.detailOf(id).challenges, 1, "count");
     }
@@ -185,7 +187,7 @@ contract ChallengeTest is Base {
         attestBlock(1);
         market.attest(id);
         prove(id, 0, 0, 0, 60);
-        refuses(hunter(1), bond, challengeCall(0), err(IBountyMarket.NotChallengeable.selector, 0));
+        refuses(hunter(1), bond, challengeCall(0), err(IMarketErrors.NotChallengeable.selector, 0));
         (uint32[] memory lengths,) = market.shardsOf(id);
         eq(lengths[0], SHARD_BYTES, "the mark is not in the length");
         challenge(1, 1);
@@ -211,7 +213,7 @@ contract ChallengeTest is Base {
         (uint256 from, uint256 to) = market.roundOf(id);
         check(from == revealed + 500 + 60 && to == from + 4000, "a whole round");
         bytes memory finalize = abi.encodeCall(IBountyMarket.finalize, (id));
-        refuses(owner, 0, finalize, err(IBountyMarket.ClaimsPending.selector, to));
+        refuses(owner, 0, finalize, err(IMarketErrors.ClaimsPending.selector, to));
         refuses(owner, 0, abi.encodeCall(IBountyMarket.timeout, (id)), wrong(IBountyMarket.Phase.Claim));
         vm.warp(from);
         claim(id, 0, 0);
@@ -225,7 +227,7 @@ contract ChallengeTest is Base {
         eq(owed(payout(0)), 3.06 ether + share, "its share as well");
         eq(owed(payout(1)), 0.06 ether + share, "stake and share");
         bytes memory again = abi.encodeCall(IBountyMarket.refund, (id, hunter(0), 0));
-        refuses(hunter(0), 0, again, err(IBountyMarket.NothingToRefund.selector));
+        refuses(hunter(0), 0, again, err(IMarketErrors.NothingToRefund.selector));
         eq(market.bountyOf(id).held, 0, "held");
     }
 
@@ -238,7 +240,7 @@ contract ChallengeTest is Base {
         vm.warp(revealed + 500);
         vm.recordLogs();
         market.timeout(id);
-        Vm.Log memory lost = told(IBountyMarket.BondLost.selector);
+        Vm.Log memory lost = told(IMarketEvents.BondLost.selector);
         check(lost.topics[1] == bytes32(id), "bounty");
         uint256 share = uint256(0.2 ether) / 3;
         bytes memory says = abi.encode(0.4 ether - 3 * share, share, revealed + 500 + 60);
@@ -250,7 +252,7 @@ contract ChallengeTest is Base {
         for (uint256 j; j < 4; ++j) {
             challenge(j % 3, j);
         }
-        refuses(hunter(0), bond, challengeCall(4), err(IBountyMarket.TooManyChallenges.selector));
+        refuses(hunter(0), bond, challengeCall(4), err(IMarketErrors.TooManyChallenges.selector));
         for (uint256 j = 4; j < 16; ++j) {
             send(owner, 0, answerCall(j - 4));
             challenge(0, j);
@@ -259,26 +261,26 @@ contract ChallengeTest is Base {
             send(owner, 0, answerCall(j));
         }
         eq(market.challengesOf(id).length, 0, "none open");
-        refuses(hunter(0), bond, challengeCall(16), err(IBountyMarket.TooManyChallenges.selector));
+        refuses(hunter(0), bond, challengeCall(16), err(IMarketErrors.TooManyChallenges.selector));
         eq(owed(owner), 16 * bond, "all answered");
     }
 
     function test_challenge_refuses() public {
-        refuses(hunter(0), bond - 1, challengeCall(0), err(IBountyMarket.ChallengeBondTooLow.selector, bond - 1, bond));
+        refuses(hunter(0), bond - 1, challengeCall(0), err(IMarketErrors.ChallengeBondTooLow.selector, bond - 1, bond));
         uint256 most = type(uint96).max;
-        refuses(hunter(0), most + 1, challengeCall(0), err(IBountyMarket.ValueWrong.selector, most + 1, most));
-        refuses(hunter(0), bond, challengeCall(2), err(IBountyMarket.ShardUnknown.selector, 2));
-        bytes memory stranger = abi.encodeWithSelector(IBountyMarket.EntryUnknown.selector, hunter(7), 0);
+        refuses(hunter(0), most + 1, challengeCall(0), err(IMarketErrors.ValueWrong.selector, most + 1, most));
+        refuses(hunter(0), bond, challengeCall(2), err(IMarketErrors.ShardUnknown.selector, 2));
+        bytes memory stranger = abi.encodeWithSelector(IMarketErrors.EntryUnknown.selector, hunter(7), 0);
         vm.deal(hunter(7), 1e20);
         refuses(hunter(7), bond, challengeCall(0), stranger);
         challenge(0, 0);
-        refuses(hunter(1), bond, challengeCall(0), err(IBountyMarket.NotChallengeable.selector, 0));
+        refuses(hunter(1), bond, challengeCall(0), err(IMarketErrors.NotChallengeable.selector, 0));
         bytes memory other = abi.encodeCall(IBountyMarket.answerShard, (id, 0, bytesOf(1)));
-        refuses(owner, 0, other, err(IBountyMarket.AnswerWrong.selector, 0));
-        refuses(owner, 0, answerCall(1), err(IBountyMarket.NotChallenged.selector, 1));
+        refuses(owner, 0, other, err(IMarketErrors.AnswerWrong.selector, 0));
+        refuses(owner, 0, answerCall(1), err(IMarketErrors.NotChallenged.selector, 1));
         send(owner, 0, answerCall(0));
         vm.warp(revealed + 1500);
-        refuses(hunter(0), bond, challengeCall(1), err(IBountyMarket.ChallengesClosed.selector, revealed + 1500));
+        refuses(hunter(0), bond, challengeCall(1), err(IMarketErrors.ChallengesClosed.selector, revealed + 1500));
         vm.warp(revealed + 1499);
         challenge(0, 1);
     }
@@ -297,6 +299,6 @@ contract ChallengeTest is Base {
         id = create(openParams());
         commit(id, 0, 0);
         vm.warp(commitEnd(id));
-        refuses(hunter(0), bond, challengeCall(0), err(IBountyMarket.ModeMismatch.selector));
+        refuses(hunter(0), bond, challengeCall(0), err(IMarketErrors.ModeMismatch.selector));
     }
 }

@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {Base} from "./Base.sol";
 import {ReleaseDouble, ScoreDouble} from "./mocks/Verifiers.sol";
@@ -125,16 +127,16 @@ contract ChunksTest is Base {
         list();
         stateIs(IBountyMarket.EntryState.Claiming);
         eq(market.detailOf(id).claiming, 1, "claiming");
-        bytes memory pending = err(IBountyMarket.ClaimPending.selector, listed + 1500);
+        bytes memory pending = err(IMarketErrors.ClaimPending.selector, listed + 1500);
         refuses(hunter(0), 0, settleCall(), pending);
         vm.warp(listed + 1499);
         refuses(hunter(0), 0, settleCall(), pending);
         vm.warp(listed + 1500);
-        refuses(owner, BOND, challengeCall(0), err(IBountyMarket.ChallengesClosed.selector, listed + 1500));
+        refuses(owner, BOND, challengeCall(0), err(IMarketErrors.ChallengesClosed.selector, listed + 1500));
         send(hunter(5), 0, settleCall());
         stateIs(IBountyMarket.EntryState.Claimed);
         eq(owed(payout(0)), 3.06 ether, "prize and stake");
-        bytes memory again = abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(0), 0);
+        bytes memory again = abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 0);
         refuses(hunter(5), 0, settleCall(), again);
     }
 
@@ -143,7 +145,7 @@ contract ChunksTest is Base {
         for (uint256 j; j < 3; ++j) {
             send(owner, BOND, challengeCall(j));
         }
-        refuses(owner, BOND, challengeCall(3), err(IBountyMarket.TooManyChallenges.selector));
+        refuses(owner, BOND, challengeCall(3), err(IMarketErrors.TooManyChallenges.selector));
         eq(market.listingOf(id, hunter(0), 0).open.length, 3, "three at a time");
         vm.warp(listed + 400);
         for (uint256 j; j < 3; ++j) {
@@ -154,8 +156,8 @@ contract ChunksTest is Base {
         send(owner, BOND, challengeCall(4)); // the last has one word, a lower bond would do
         answer(3);
         answer(4);
-        refuses(owner, BOND, challengeCall(0), err(IBountyMarket.NotChallengeable.selector, 0));
-        refuses(owner, BOND, challengeCall(5), err(IBountyMarket.NotChallengeable.selector, 5));
+        refuses(owner, BOND, challengeCall(0), err(IMarketErrors.NotChallengeable.selector, 0));
+        refuses(owner, BOND, challengeCall(5), err(IMarketErrors.NotChallengeable.selector, 5));
         vm.warp(listed + 1500);
         send(hunter(0), 0, settleCall());
         stateIs(IBountyMarket.EntryState.Claimed);
@@ -165,11 +167,76 @@ contract ChunksTest is Base {
         list();
         vm.recordLogs();
         send(owner, BOND, challengeCall(2));
-        Vm.Log memory asked = told(IBountyMarket.ChunkChallenged.selector);
+        Vm.Log memory asked = told(IMarketEvents.ChunkChallenged.selector);
         check(asked.topics[1] == bytes32(id), "bounty");
         check(asked.topics[2] == bytes32(uint256(uint160(hunter(0)))), "hunter");
         bytes memory says = abi.encode(uint8(0), uint256(2), BOND, listed + 500);
         check(keccak256(asked.data) == keccak256(says), "slot, chunk, bond and deadline");
+    }
+
+    function isTold(bytes32 kind, bytes memory data) private {
+        Vm.Log memory said = told(kind);
+        check(said.topics[1] == bytes32(id), "bounty");
+        check(said.topics[2] == bytes32(uint256(uint160(hunter(0)))), "hunter");
+        check(keccak256(said.data) == keccak256(data), "what happened");
+    }
+
+    function test_a_large_claim_is_told_from_its_listing_to_its_payment() public {
+        vm.recordLogs();
+        list();
+        isTold(
+            IMarketEvents.ClaimListed.selector,
+            abi.encode(uint8(0), uint8(0), x.epkX, x.epkY, z, digests_, sums, listed + 1500)
+        );
+        send(owner, BOND, challengeCall(3));
+        vm.recordLogs();
+        answer(3);
+        isTold(IMarketEvents.ChunkAnswered.selector, abi.encode(uint8(0), uint256(3), true));
+        send(owner, BOND, challengeCall(4));
+        vm.recordLogs();
+        send(owner, 0, answerCall(4, cut(c, 4)));
+        isTold(IMarketEvents.ChunkAnswered.selector, abi.encode(uint8(0), uint256(4), false));
+        vm.warp(listed + 1500);
+        vm.recordLogs();
+        send(hunter(5), 0, settleCall());
+        isTold(IMarketEvents.ClaimSettled.selector, abi.encode(uint8(0), uint8(0), uint256(3 ether)));
+    }
+
+    function test_a_failed_claim_is_told() public {
+        list();
+        send(owner, BOND, challengeCall(2));
+        vm.warp(listed + 500);
+        vm.recordLogs();
+        send(hunter(5), 0, settleCall());
+        isTold(IMarketEvents.ClaimFailed.selector, abi.encode(uint8(0), uint8(0)));
+    }
+
+    /// @dev A second before each deadline of an inspection, the deadline, a second after.
+    function test_an_inspection_ends_to_the_second() public {
+        list();
+        bytes memory closed = err(IMarketErrors.ChallengesClosed.selector, listed + 1500);
+        uint256 world = vm.snapshotState();
+        vm.warp(listed + 1499);
+        send(owner, BOND, challengeCall(0));
+        vm.revertToState(world);
+        for (uint256 late = 1500; late < 1502; ++late) {
+            vm.warp(listed + late);
+            refuses(owner, BOND, challengeCall(0), closed);
+            send(hunter(5), 0, settleCall());
+            vm.revertToState(world);
+        }
+        send(owner, BOND, challengeCall(0));
+        world = vm.snapshotState();
+        vm.warp(listed + 499);
+        answer(0);
+        vm.revertToState(world);
+        for (uint256 late = 500; late < 502; ++late) {
+            vm.warp(listed + late);
+            refuses(hunter(0), 0, answerCall(0, cut(c, 0)), err(IMarketErrors.NotChallenged.selector, 0));
+            send(hunter(5), 0, settleCall());
+            stateIs(IBountyMarket.EntryState.Ranked);
+            vm.revertToState(world);
+        }
     }
 
     /// @dev A late answer leaves the owner time to ask for the next chunk: who withholds many gains nothing.
@@ -180,7 +247,7 @@ contract ChunksTest is Base {
         vm.warp(listed + 1899);
         answer(0);
         eq(market.listingOf(id, hunter(0), 0).until, listed + 1899 + 500, "one more answer window");
-        refuses(hunter(0), 0, settleCall(), err(IBountyMarket.ClaimPending.selector, listed + 2399));
+        refuses(hunter(0), 0, settleCall(), err(IMarketErrors.ClaimPending.selector, listed + 2399));
         vm.warp(listed + 2398);
         send(owner, BOND, challengeCall(1));
     }
@@ -189,14 +256,14 @@ contract ChunksTest is Base {
         list();
         send(owner, BOND, challengeCall(2));
         vm.warp(listed + 499);
-        refuses(hunter(1), 0, settleCall(), err(IBountyMarket.ClaimPending.selector, listed + 1500));
+        refuses(hunter(1), 0, settleCall(), err(IMarketErrors.ClaimPending.selector, listed + 1500));
         vm.warp(listed + 500);
-        refuses(hunter(0), 0, answerCall(2, cut(c, 2)), err(IBountyMarket.NotChallenged.selector, 2));
+        refuses(hunter(0), 0, answerCall(2, cut(c, 2)), err(IMarketErrors.NotChallenged.selector, 2));
         send(hunter(1), 0, settleCall());
         stateIs(IBountyMarket.EntryState.Ranked);
         check(market.listingOf(id, hunter(0), 0).failed, "failed");
         eq(owed(owner), BOND, "bond back");
-        bytes memory barred = abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(0), 0);
+        bytes memory barred = abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 0);
         refuses(address(this), 0, claimCall(), barred);
         (, uint256 end) = market.roundOf(id);
         vm.warp(end);
@@ -211,7 +278,7 @@ contract ChunksTest is Base {
         vm.warp(end - 1);
         list();
         vm.warp(end);
-        bytes memory pending = err(IBountyMarket.ClaimPending.selector, listed + 1500);
+        bytes memory pending = err(IMarketErrors.ClaimPending.selector, listed + 1500);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), pending);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.finalize, (id)), pending);
         vm.warp(listed + 1500);
@@ -225,16 +292,16 @@ contract ChunksTest is Base {
         send(owner, BOND, challengeCall(1));
         bytes memory part = cut(c, 1);
         part[40] ^= 0x01;
-        refuses(hunter(0), 0, answerCall(1, part), err(IBountyMarket.AnswerWrong.selector, 1));
+        refuses(hunter(0), 0, answerCall(1, part), err(IMarketErrors.AnswerWrong.selector, 1));
         bytes memory short = cut(c, 4);
-        bytes memory e = err(IBountyMarket.CiphertextLength.selector, 32, CHUNK * 32);
+        bytes memory e = err(IMarketErrors.CiphertextLength.selector, 32, CHUNK * 32);
         refuses(hunter(0), 0, answerCall(1, short), e);
-        refuses(hunter(0), 0, answerCall(0, cut(c, 0)), err(IBountyMarket.NotChallenged.selector, 0));
+        refuses(hunter(0), 0, answerCall(0, cut(c, 0)), err(IMarketErrors.NotChallenged.selector, 0));
         sums[1] ^= 1;
-        refuses(hunter(0), 0, answerCall(1, cut(c, 1)), err(IBountyMarket.ListingMismatch.selector));
+        refuses(hunter(0), 0, answerCall(1, cut(c, 1)), err(IMarketErrors.ListingMismatch.selector));
         sums[1] ^= 1;
         z ^= 1;
-        refuses(hunter(0), 0, answerCall(1, cut(c, 1)), err(IBountyMarket.ListingMismatch.selector));
+        refuses(hunter(0), 0, answerCall(1, cut(c, 1)), err(IMarketErrors.ListingMismatch.selector));
         z ^= 1;
         answer(1);
     }
@@ -250,19 +317,19 @@ contract ChunksTest is Base {
         sums[1] = addmod(sums[1], R - 1, R);
         list();
         send(owner, BOND, challengeCall(0));
-        refuses(hunter(0), 0, answerCall(0, cut(c, 0)), err(IBountyMarket.AnswerWrong.selector, 0));
+        refuses(hunter(0), 0, answerCall(0, cut(c, 0)), err(IMarketErrors.AnswerWrong.selector, 0));
     }
 
     function test_listing_refuses() public {
         sums[3] = addmod(sums[3], 1, R);
-        refuses(address(this), 0, claimCall(), err(IBountyMarket.ProofInvalid.selector));
+        refuses(address(this), 0, claimCall(), err(IMarketErrors.ProofInvalid.selector));
         sums[3] = R;
-        refuses(address(this), 0, claimCall(), err(IBountyMarket.NotAFieldElement.selector, R));
+        refuses(address(this), 0, claimCall(), err(IMarketErrors.NotAFieldElement.selector, R));
         sums[3] = 0;
         sums.pop();
-        refuses(address(this), 0, claimCall(), err(IBountyMarket.ChunksInvalid.selector, 5, 5));
+        refuses(address(this), 0, claimCall(), err(IMarketErrors.ChunksInvalid.selector, 5, 5));
         digests_.pop();
-        refuses(address(this), 0, claimCall(), err(IBountyMarket.ChunksInvalid.selector, 4, 5));
+        refuses(address(this), 0, claimCall(), err(IMarketErrors.ChunksInvalid.selector, 4, 5));
     }
 
     function test_a_small_ciphertext_is_claimed_in_calldata() public {
@@ -270,7 +337,7 @@ contract ChunksTest is Base {
         bytes memory call_ = abi.encodeCall(
             IBountyMarket.claimChunks, (id, hunter(0), 0, 1, 2, new bytes32[](1), new uint256[](1), "")
         );
-        refuses(address(this), 0, call_, err(IBountyMarket.ChunksInvalid.selector, 1, 0));
+        refuses(address(this), 0, call_, err(IMarketErrors.ChunksInvalid.selector, 1, 0));
     }
 
     /// @dev A bounty of the smallest class.
@@ -283,16 +350,16 @@ contract ChunksTest is Base {
 
     function test_challenges_are_the_owners() public {
         list();
-        bytes memory e = abi.encodeWithSelector(IBountyMarket.NotOwner.selector, hunter(1));
+        bytes memory e = abi.encodeWithSelector(IMarketErrors.NotOwner.selector, hunter(1));
         refuses(hunter(1), BOND, challengeCall(0), e);
-        refuses(owner, BOND - 1, challengeCall(0), err(IBountyMarket.ChallengeBondTooLow.selector, BOND - 1, BOND));
+        refuses(owner, BOND - 1, challengeCall(0), err(IMarketErrors.ChallengeBondTooLow.selector, BOND - 1, BOND));
         uint256 most = type(uint96).max;
-        refuses(owner, most + 1, challengeCall(0), err(IBountyMarket.ValueWrong.selector, most + 1, most));
+        refuses(owner, most + 1, challengeCall(0), err(IMarketErrors.ValueWrong.selector, most + 1, most));
         send(owner, BOND, challengeCall(0));
         send(owner, 0, answerCall(0, cut(c, 0)));
         eq(market.burnt(), BOND, "who answers itself forfeits");
         id = create(sealedParams());
-        bytes memory none = abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(0), 0);
+        bytes memory none = abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 0);
         refuses(owner, BOND, challengeCall(0), none);
         refuses(owner, 0, settleCall(), none);
     }

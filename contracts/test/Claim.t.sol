@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {Base} from "./Base.sol";
 import {Vm, vm} from "./Vm.sol";
@@ -29,12 +31,12 @@ contract ClaimTest is Base {
     }
 
     function notClaimable(uint256 i) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(i), 0);
+        return abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(i), 0);
     }
 
     function roundClosed() private view returns (bytes memory) {
         (uint256 start, uint256 end) = market.roundOf(id);
-        return err(IBountyMarket.RoundClosed.selector, start, end);
+        return err(IMarketErrors.RoundClosed.selector, start, end);
     }
 
     function state(uint256 i, IBountyMarket.EntryState s) private view {
@@ -47,7 +49,7 @@ contract ClaimTest is Base {
         claim(id, 1, 0);
         Vm.Log[] memory logs = vm.getRecordedLogs();
         Vm.Log memory last = logs[logs.length - 1];
-        check(last.topics[0] == IBountyMarket.PrizeClaimed.selector, "event");
+        check(last.topics[0] == IMarketEvents.PrizeClaimed.selector, "event");
         (, uint8 prize, uint256 amount, uint256 epkX,, bytes memory c) =
             abi.decode(last.data, (uint8, uint8, uint256, uint256, uint256, bytes));
         eq(prize, 1, "prize");
@@ -66,7 +68,7 @@ contract ClaimTest is Base {
         eq(start, market.proveEndOf(id) + 60, "gap");
         eq(end - start, 4000, "length");
         vm.warp(market.proveEndOf(id) - 1);
-        bytes memory inProve = err(IBountyMarket.PhaseWrong.selector, uint256(IBountyMarket.Phase.Prove));
+        bytes memory inProve = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Prove));
         refuses(hunter(0), 0, goodClaim(0), inProve);
         vm.warp(start - 1);
         refuses(hunter(0), 0, goodClaim(0), roundClosed());
@@ -86,14 +88,14 @@ contract ClaimTest is Base {
         );
         refuses(hunter(9), 0, data, notClaimable(9));
         data = abi.encodeCall(IBountyMarket.claim, (id, hunter(0), 1, x.epkX, x.epkY, c, releaseProof(x)));
-        refuses(hunter(0), 0, data, abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(0), 1));
+        refuses(hunter(0), 0, data, abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 1));
         data = abi.encodeCall(IBountyMarket.claim, (9, hunter(0), 0, x.epkX, x.epkY, c, releaseProof(x)));
-        refuses(hunter(0), 0, data, err(IBountyMarket.BountyUnknown.selector, 9));
+        refuses(hunter(0), 0, data, err(IMarketErrors.BountyUnknown.selector, 9));
     }
 
     function test_a_claim_proof_serves_one_entry_and_one_ciphertext() public {
         ranked(2);
-        bytes memory refusal = err(IBountyMarket.ProofInvalid.selector);
+        bytes memory refusal = err(IMarketErrors.ProofInvalid.selector);
         bytes memory c = ciphertext(0, WORDS);
         ReleaseStatement memory x = releaseStatement(id, 0, 0, c);
         bytes memory proof = releaseProof(x);
@@ -121,7 +123,7 @@ contract ClaimTest is Base {
     function test_the_statement_a_claim_must_prove() public {
         ranked(1);
         bytes memory c = ciphertext(0, WORDS);
-        bytes memory refusal = err(IBountyMarket.ProofInvalid.selector);
+        bytes memory refusal = err(IMarketErrors.ProofInvalid.selector);
         for (uint256 field; field < 8; ++field) {
             ReleaseStatement memory x = releaseStatement(id, 0, 0, c);
             assembly {
@@ -140,7 +142,7 @@ contract ClaimTest is Base {
 
     function test_claim_refuses_ciphertexts_of_another_length() public {
         ranked(1);
-        bytes4 e = IBountyMarket.CiphertextLength.selector;
+        bytes4 e = IMarketErrors.CiphertextLength.selector;
         uint256[4] memory words = [uint256(0), 1, WORDS - 1, WORDS + 1];
         for (uint256 k; k < words.length; ++k) {
             bytes memory c = ciphertext(0, words[k]);
@@ -166,7 +168,7 @@ contract ClaimTest is Base {
                     mstore(add(add(c, 32), mul(place, 32)), word)
                 }
                 bytes memory data = claimCall(id, 0, 0, c, releaseStatement(id, 0, 0, c));
-                refuses(hunter(0), 0, data, err(IBountyMarket.CiphertextWord.selector, place));
+                refuses(hunter(0), 0, data, err(IMarketErrors.CiphertextWord.selector, place));
             }
         }
         bytes memory most = ciphertext(0, WORDS);
@@ -182,10 +184,10 @@ contract ClaimTest is Base {
         bytes memory c = ciphertext(0, WORDS);
         ReleaseStatement memory x = releaseStatement(id, 0, 0, c);
         x.epkX += R;
-        refuses(hunter(0), 0, claimCall(id, 0, 0, c, x), err(IBountyMarket.NotAFieldElement.selector, x.epkX));
+        refuses(hunter(0), 0, claimCall(id, 0, 0, c, x), err(IMarketErrors.NotAFieldElement.selector, x.epkX));
         x.epkX -= R;
         x.epkY = R;
-        refuses(hunter(0), 0, claimCall(id, 0, 0, c, x), err(IBountyMarket.NotAFieldElement.selector, R));
+        refuses(hunter(0), 0, claimCall(id, 0, 0, c, x), err(IMarketErrors.NotAFieldElement.selector, R));
     }
 
     function test_fuzz_the_sum_is_horners(uint256 seed) public {
@@ -204,7 +206,7 @@ contract ClaimTest is Base {
         (, uint256 end) = market.roundOf(id);
         bytes memory lapse = abi.encodeCall(IBountyMarket.lapse, (id));
         vm.warp(end - 1);
-        refuses(address(this), 0, lapse, err(IBountyMarket.NothingLapsed.selector));
+        refuses(address(this), 0, lapse, err(IMarketErrors.NothingLapsed.selector));
         vm.warp(end + 12345); // nobody called for a while: the reserve's window is whole all the same
         market.lapse(id);
         state(0, IBountyMarket.EntryState.Lapsed);
@@ -239,7 +241,7 @@ contract ClaimTest is Base {
         eq(rows[2].prize, 0, "first prize");
         bytes memory finalize = abi.encodeCall(IBountyMarket.finalize, (id));
         (, end) = market.roundOf(id);
-        refuses(owner, 0, finalize, err(IBountyMarket.ClaimsPending.selector, end));
+        refuses(owner, 0, finalize, err(IMarketErrors.ClaimsPending.selector, end));
         vm.warp(end);
         market.finalize(id); // the last lapse and the end in one call
         state(2, IBountyMarket.EntryState.Lapsed);
@@ -264,10 +266,10 @@ contract ClaimTest is Base {
         (, uint256 end) = market.roundOf(id);
         vm.warp(end);
         bytes memory finalize = abi.encodeCall(IBountyMarket.finalize, (id));
-        refuses(owner, 0, finalize, err(IBountyMarket.ClaimsPending.selector, end + 60 + 4000));
+        refuses(owner, 0, finalize, err(IMarketErrors.ClaimsPending.selector, end + 60 + 4000));
         state(0, IBountyMarket.EntryState.Ranked); // the refusal undid the lapse inside it
         market.lapse(id);
-        refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), err(IBountyMarket.NothingLapsed.selector));
+        refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), err(IMarketErrors.NothingLapsed.selector));
     }
 
     function test_finalize_does_not_wait_once_all_prizes_are_paid() public {
@@ -275,12 +277,12 @@ contract ClaimTest is Base {
         claim(id, 0, 0);
         bytes memory finalize = abi.encodeCall(IBountyMarket.finalize, (id));
         (, uint256 end) = market.roundOf(id);
-        refuses(owner, 0, finalize, err(IBountyMarket.ClaimsPending.selector, end));
+        refuses(owner, 0, finalize, err(IMarketErrors.ClaimsPending.selector, end));
         claim(id, 1, 0);
-        refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), err(IBountyMarket.NothingLapsed.selector));
+        refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), err(IMarketErrors.NothingLapsed.selector));
         market.finalize(id);
         eq(owed(payout(2)), 0.06 ether, "reserve");
-        bytes memory closed = err(IBountyMarket.PhaseWrong.selector, uint256(IBountyMarket.Phase.Closed));
+        bytes memory closed = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Closed));
         refuses(owner, 0, finalize, closed);
         refuses(hunter(0), 0, goodClaim(0), closed);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.lapse, (id)), closed);

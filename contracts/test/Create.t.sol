@@ -3,12 +3,14 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {Base} from "./Base.sol";
 import {Vm, vm} from "./Vm.sol";
 
 /// @notice What a bounty must be to be posted.
 contract CreateTest is Base {
-    bytes4 private constant WINDOW = IBountyMarket.WindowInvalid.selector;
+    bytes4 private constant WINDOW = IMarketErrors.WindowInvalid.selector;
 
     function setUp() public {
         setUpWorld();
@@ -30,7 +32,7 @@ contract CreateTest is Base {
         uint256 id = create(p);
         Vm.Log[] memory logs = vm.getRecordedLogs();
         eq(logs.length, 1, "events");
-        check(logs[0].topics[0] == IBountyMarket.BountyCreated.selector, "event");
+        check(logs[0].topics[0] == IMarketEvents.BountyCreated.selector, "event");
         (,,,, IBountyMarket.Params memory seen) =
             abi.decode(logs[0].data, (bytes32, uint32, uint256, uint256, IBountyMarket.Params));
         check(keccak256(abi.encode(seen)) == keccak256(abi.encode(p)), "the event carries the parameters");
@@ -83,11 +85,11 @@ contract CreateTest is Base {
         for (uint256 i; i < bad.length; ++i) {
             IBountyMarket.Params memory p = sealedParams();
             (p.pkX, p.pkY) = (bad[i][0], bad[i][1]);
-            refusesParams(p, err(IBountyMarket.EncryptionKeyInvalid.selector));
+            refusesParams(p, err(IMarketErrors.EncryptionKeyInvalid.selector));
         }
         IBountyMarket.Params memory q = sealedParams();
         q.pkY = B8Y + R;
-        refusesParams(q, err(IBountyMarket.EncryptionKeyInvalid.selector));
+        refusesParams(q, err(IMarketErrors.EncryptionKeyInvalid.selector));
     }
 
     function test_fuzz_create_refuses_points_off_the_curve(uint256 x, uint256 y) public {
@@ -98,19 +100,19 @@ contract CreateTest is Base {
         uint256 yy = mulmod(y, y, R);
         uint256 right = addmod(1, mulmod(168696, mulmod(xx, yy, R), R), R);
         vm.assume(addmod(mulmod(168700, xx, R), yy, R) != right);
-        refusesParams(p, err(IBountyMarket.EncryptionKeyInvalid.selector));
+        refusesParams(p, err(IMarketErrors.EncryptionKeyInvalid.selector));
     }
 
     function test_create_refuses_tokens_without_code() public {
         IBountyMarket.Params memory p = sealedParams();
         p.token = address(7);
         bytes memory data = abi.encodeCall(IBountyMarket.create, (p));
-        refuses(owner, 0, data, err(IBountyMarket.TokenNotSupported.selector, 7));
-        refuses(owner, 1, data, err(IBountyMarket.ValueWrong.selector, 1, 0));
+        refuses(owner, 0, data, err(IMarketErrors.TokenNotSupported.selector, 7));
+        refuses(owner, 1, data, err(IMarketErrors.ValueWrong.selector, 1, 0));
     }
 
     function test_create_refuses_bad_prizes() public {
-        bytes memory e = err(IBountyMarket.PrizesInvalid.selector);
+        bytes memory e = err(IMarketErrors.PrizesInvalid.selector);
         IBountyMarket.Params memory p = sealedParams();
         p.prizes = new uint96[](0);
         refusesParams(p, e);
@@ -157,14 +159,14 @@ contract CreateTest is Base {
     function test_create_refuses_a_low_bond_or_stake_and_the_wrong_value() public {
         IBountyMarket.Params memory p = sealedParams();
         p.bond = 0.4 ether - 1;
-        refusesParams(p, err(IBountyMarket.BondTooLow.selector, 0.4 ether - 1, 0.4 ether));
+        refusesParams(p, err(IMarketErrors.BondTooLow.selector, 0.4 ether - 1, 0.4 ether));
         p = sealedParams();
         p.stake = 0.06 ether - 1;
-        refusesParams(p, err(IBountyMarket.StakeTooLow.selector, 0.06 ether - 1, 0.06 ether));
+        refusesParams(p, err(IMarketErrors.StakeTooLow.selector, 0.06 ether - 1, 0.06 ether));
         p = sealedParams();
         bytes memory data = abi.encodeCall(IBountyMarket.create, (p));
-        refuses(owner, 4.4 ether - 1, data, err(IBountyMarket.ValueWrong.selector, 4.4 ether - 1, 4.4 ether));
-        refuses(owner, 4.4 ether + 1, data, err(IBountyMarket.ValueWrong.selector, 4.4 ether + 1, 4.4 ether));
+        refuses(owner, 4.4 ether - 1, data, err(IMarketErrors.ValueWrong.selector, 4.4 ether - 1, 4.4 ether));
+        refuses(owner, 4.4 ether + 1, data, err(IMarketErrors.ValueWrong.selector, 4.4 ether + 1, 4.4 ether));
     }
 
     function test_bond_and_stake_round_up() public {
@@ -173,14 +175,14 @@ contract CreateTest is Base {
         p.prizes[0] = 101;
         p.bond = 10;
         p.stake = 3;
-        refusesParams(p, err(IBountyMarket.BondTooLow.selector, 10, 11));
+        refusesParams(p, err(IMarketErrors.BondTooLow.selector, 10, 11));
         p.bond = 11;
         p.stake = 2;
-        refusesParams(p, err(IBountyMarket.StakeTooLow.selector, 2, 3));
+        refusesParams(p, err(IMarketErrors.StakeTooLow.selector, 2, 3));
     }
 
     function test_create_refuses_bad_thresholds_and_no_samples() public {
-        bytes4 e = IBountyMarket.ThresholdInvalid.selector;
+        bytes4 e = IMarketErrors.ThresholdInvalid.selector;
         IBountyMarket.Params memory p = sealedParams();
         p.threshold = 0;
         refusesParams(p, err(e, 0, 128));
@@ -190,13 +192,13 @@ contract CreateTest is Base {
         refusesParams(p, err(e, 256, 128));
         p = sealedParams();
         p.lengths = new uint32[](0); // the predecessors' zero files
-        refusesParams(p, err(IBountyMarket.ShardCountInvalid.selector, 0));
+        refusesParams(p, err(IMarketErrors.ShardCountInvalid.selector, 0));
         p.lengths = new uint32[](257);
-        refusesParams(p, err(IBountyMarket.ShardCountInvalid.selector, 257));
+        refusesParams(p, err(IMarketErrors.ShardCountInvalid.selector, 257));
     }
 
     function test_create_refuses_bad_shard_lengths() public {
-        bytes4 e = IBountyMarket.ShardLengthInvalid.selector;
+        bytes4 e = IMarketErrors.ShardLengthInvalid.selector;
         IBountyMarket.Params memory p = sealedParams();
         p.lengths[1] = 0;
         refusesParams(p, err(e, 1, 0));
@@ -239,7 +241,7 @@ contract CreateTest is Base {
     }
 
     function test_create_refuses_keys_of_another_role() public {
-        bytes4 e = IBountyMarket.KeyRoleWrong.selector;
+        bytes4 e = IMarketErrors.KeyRoleWrong.selector;
         IBountyMarket.Params memory p = sealedParams();
         p.datasetVkId = scoreVk;
         refusesParams(p, err(e, uint256(scoreVk)));
@@ -249,13 +251,13 @@ contract CreateTest is Base {
         p.scoreVkIds[0] = bytes32(uint256(5)); // the hunter's own verifier, in the predecessors
         refusesParams(p, err(e, 5));
         p.scoreVkIds = new bytes32[](0);
-        refusesParams(p, err(IBountyMarket.KeyCountInvalid.selector, 0));
+        refusesParams(p, err(IMarketErrors.KeyCountInvalid.selector, 0));
         p.scoreVkIds = new bytes32[](9);
-        refusesParams(p, err(IBountyMarket.KeyCountInvalid.selector, 9));
+        refusesParams(p, err(IMarketErrors.KeyCountInvalid.selector, 9));
     }
 
     function test_create_refuses_mixed_modes() public {
-        bytes memory e = err(IBountyMarket.ModeMismatch.selector);
+        bytes memory e = err(IMarketErrors.ModeMismatch.selector);
         IBountyMarket.Params memory p = sealedParams();
         p.holdout = 0;
         refusesParams(p, e);
@@ -273,19 +275,19 @@ contract CreateTest is Base {
         refusesParams(p, err(unknown, uint256(datasetVk), uint256(digest(0))));
         attestShards(2);
         p.digests = digests(1);
-        refusesParams(p, err(IBountyMarket.DigestsInvalid.selector));
+        refusesParams(p, err(IMarketErrors.DigestsInvalid.selector));
         p.digests = digests(2);
         p.digests[1] = digest(0);
-        refusesParams(p, err(IBountyMarket.DigestsInvalid.selector));
+        refusesParams(p, err(IMarketErrors.DigestsInvalid.selector));
         p = openParams();
         p.lengths[1] = 2 * SHARD_BYTES;
-        bytes4 e = IBountyMarket.LengthMismatch.selector;
+        bytes4 e = IMarketErrors.LengthMismatch.selector;
         refusesParams(p, abi.encodeWithSelector(e, 1, SHARD_BYTES, 2 * SHARD_BYTES));
         create(openParams());
     }
 
     function test_create_refuses_bad_allow_lists() public {
-        bytes memory e = err(IBountyMarket.AllowListInvalid.selector);
+        bytes memory e = err(IMarketErrors.AllowListInvalid.selector);
         IBountyMarket.Params memory p = sealedParams();
         p.allowed = new address[](1);
         refusesParams(p, e);
@@ -372,7 +374,7 @@ contract CreateTest is Base {
         p.lengths = new uint32[](1);
         p.lengths[0] = 63 * 65;
         p.threshold = 63;
-        refusesParams(p, err(IBountyMarket.TooFewSamples.selector, 63, 64));
+        refusesParams(p, err(IMarketErrors.TooFewSamples.selector, 63, 64));
         p.lengths[0] = 64 * 65;
         create(p);
     }

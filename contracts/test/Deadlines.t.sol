@@ -2,7 +2,10 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {Base} from "./Base.sol";
+import {ScoreDouble} from "./mocks/Verifiers.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice A second before, the second itself, a second after every deadline: windows are half-open.
@@ -17,7 +20,7 @@ contract DeadlinesTest is Base {
     }
 
     function wrong(IBountyMarket.Phase p) private pure returns (bytes memory) {
-        return err(IBountyMarket.PhaseWrong.selector, uint256(p));
+        return err(IMarketErrors.PhaseWrong.selector, uint256(p));
     }
 
     /// @dev Allowed at `last`, refused one second and two seconds later, from the same state.
@@ -66,7 +69,7 @@ contract DeadlinesTest is Base {
         commit(id, 0, 0);
         uint256 start = commitEnd(id) + 60;
         bytes memory data = abi.encodeCall(IBountyMarket.reveal, (id, salt, digests(2)));
-        firstChance(start, owner, data, err(IBountyMarket.TooEarly.selector, start));
+        firstChance(start, owner, data, err(IMarketErrors.TooEarly.selector, start));
         lastChance(start + 999, owner, 0, data, wrong(IBountyMarket.Phase.Defaulted));
         data = abi.encodeCall(IBountyMarket.timeout, (id));
         firstChance(start + 1000, hunter(3), data, wrong(IBountyMarket.Phase.Reveal));
@@ -93,7 +96,7 @@ contract DeadlinesTest is Base {
         check(from == end + 60 && to == from + 4000, "round");
         bytes memory c = ciphertext(0, WORDS);
         data = claimCall(id, 0, 0, c, releaseStatement(id, 0, 0, c));
-        bytes memory closed = err(IBountyMarket.RoundClosed.selector, from, to);
+        bytes memory closed = err(IMarketErrors.RoundClosed.selector, from, to);
         uint256 world = vm.snapshotState();
         vm.warp(from - 1);
         refuses(owner, 0, data, closed);
@@ -104,7 +107,7 @@ contract DeadlinesTest is Base {
         lastChance(to - 1, owner, 0, data, closed);
         vm.warp(to - 1);
         bytes memory lapse = abi.encodeCall(IBountyMarket.lapse, (id));
-        refuses(owner, 0, lapse, err(IBountyMarket.NothingLapsed.selector));
+        refuses(owner, 0, lapse, err(IMarketErrors.NothingLapsed.selector));
         vm.warp(to);
         send(owner, 0, lapse);
     }
@@ -114,11 +117,69 @@ contract DeadlinesTest is Base {
         reveal(id);
         uint256 at_ = vm.getBlockTimestamp();
         bytes memory data = abi.encodeCall(IBountyMarket.challengeShard, (id, 1));
-        lastChance(at_ + 1499, hunter(0), 0, data, err(IBountyMarket.ChallengesClosed.selector, at_ + 1500));
+        lastChance(at_ + 1499, hunter(0), 0, data, err(IMarketErrors.ChallengesClosed.selector, at_ + 1500));
         send(hunter(0), 0, data);
         data = abi.encodeCall(IBountyMarket.answerShard, (id, 1, abi.encode("shard", uint256(1))));
         lastChance(at_ + 499, owner, 0, data, wrong(IBountyMarket.Phase.Defaulted));
         data = abi.encodeCall(IBountyMarket.timeout, (id));
         firstChance(at_ + 500, hunter(3), data, wrong(IBountyMarket.Phase.Attest));
+    }
+
+    function test_keys_are_proposed_and_accepted_until_commit_ends() public {
+        bytes32 vkId = registerKey(IKeyRegistry.Role.Score, address(new ScoreDouble()), "mine", releaseVk);
+        uint256 end = commitEnd(id);
+        commit(id, 0, 0);
+        bytes memory data = abi.encodeCall(IBountyMarket.proposeKey, (id, vkId, bytes32(0)));
+        lastChance(end - 1, hunter(3), 0, data, wrong(IBountyMarket.Phase.Reveal));
+        data = abi.encodeCall(IBountyMarket.acceptKey, (id, vkId));
+        lastChance(end - 1, owner, 0, data, wrong(IBountyMarket.Phase.Reveal));
+    }
+
+    /// @dev A challenge, answered, moves the end of Prove by one answer window, and the first round with it.
+    function test_a_challenge_moves_the_end_of_prove() public {
+        commit(id, 0, 0);
+        reveal(id);
+        send(hunter(0), 0, abi.encodeCall(IBountyMarket.challengeShard, (id, 1)));
+        send(owner, 0, abi.encodeCall(IBountyMarket.answerShard, (id, 1, abi.encode("shard", uint256(1)))));
+        market.attest(id);
+        uint256 end = vm.getBlockTimestamp() + 3000 + 500;
+        bytes memory data = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 60));
+        lastChance(end - 1, hunter(0), 0, data, wrong(IBountyMarket.Phase.Claim));
+        (uint256 from,) = market.roundOf(id);
+        eq(from, end + 60, "the first round");
+    }
+
+    /// @dev An open bounty takes proofs from its first second to one window after Commit.
+    function test_an_open_bounty_proves_from_the_start() public {
+        id = create(openParams());
+        commit(id, 0, 0);
+        bytes memory data = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 60));
+        uint256 world = vm.snapshotState();
+        send(hunter(0), 0, data);
+        vm.revertToState(world);
+        lastChance(commitEnd(id) + 2999, hunter(0), 0, data, wrong(IBountyMarket.Phase.Claim));
+    }
+
+    /// @dev A promoted reserve has a whole round of its own, from a gap after the lapse.
+    function test_a_second_round_has_its_own_seconds() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.prizes = new uint96[](1);
+        p.prizes[0] = 3 ether;
+        uint32[] memory scores = new uint32[](2);
+        (scores[0], scores[1]) = (120, 110);
+        id = inClaim(p, scores);
+        (, uint256 end) = market.roundOf(id);
+        uint256 at_ = end + 77;
+        vm.warp(at_);
+        market.lapse(id);
+        (uint256 from, uint256 to) = (at_ + 60, at_ + 60 + 4000);
+        bytes memory c = ciphertext(1, WORDS);
+        bytes memory data = claimCall(id, 1, 0, c, releaseStatement(id, 1, 0, c));
+        bytes memory closed = err(IMarketErrors.RoundClosed.selector, from, to);
+        firstChance(from, hunter(1), data, closed);
+        lastChance(to - 1, hunter(1), 0, data, closed);
+        firstChance(to, hunter(3), abi.encodeCall(IBountyMarket.lapse, (id)), err(IMarketErrors.NothingLapsed.selector));
+        data = abi.encodeCall(IBountyMarket.finalize, (id));
+        firstChance(to, hunter(3), data, err(IMarketErrors.ClaimsPending.selector, to));
     }
 }

@@ -2,8 +2,10 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {Base} from "./Base.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @notice Cut-and-choose: seven shards, of which a beacon makes five public.
 contract DrawTest is Base {
@@ -108,13 +110,72 @@ contract DrawTest is Base {
         bytes32[] memory d2 = left();
         (d2[0], d2[1]) = (d2[1], d2[0]);
         bytes memory swapped = abi.encodeCall(IBountyMarket.reveal, (id, salt, d2));
-        refuses(owner, 0, swapped, err(IBountyMarket.HoldoutMismatch.selector));
+        refuses(owner, 0, swapped, err(IMarketErrors.HoldoutMismatch.selector));
         bytes memory salted = abi.encodeCall(IBountyMarket.reveal, (id, bytes32(uint256(1)), left()));
-        refuses(owner, 0, salted, err(IBountyMarket.HoldoutMismatch.selector));
+        refuses(owner, 0, salted, err(IMarketErrors.HoldoutMismatch.selector));
         bytes memory one = abi.encodeCall(IBountyMarket.reveal, (id, salt, new bytes32[](1)));
-        refuses(owner, 0, one, err(IBountyMarket.DigestsInvalid.selector));
+        refuses(owner, 0, one, err(IMarketErrors.DigestsInvalid.selector));
         market.reveal(id, salt, left());
         phase(id, IBountyMarket.Phase.Attest);
+    }
+
+    function test_the_draw_and_every_opening_are_told() public {
+        bytes32 beacon = keccak256("beacon");
+        vm.recordLogs();
+        speak(beacon);
+        Vm.Log memory said = told(IMarketEvents.DrawPicked.selector);
+        uint256 picked = market.drawOf(id).picked;
+        check(said.topics[1] == bytes32(id), "bounty");
+        check(keccak256(said.data) == keccak256(abi.encode(beacon, picked, START + 600)), "beacon, choice, end");
+        for (uint256 j; j < POOL; ++j) {
+            if ((picked >> j) & 1 == 0) continue;
+            vm.recordLogs();
+            send(owner, 0, openCall(opening(j)));
+            said = told(IMarketEvents.DrawOpened.selector);
+            check(said.topics[1] == bytes32(id), "bounty");
+            check(keccak256(said.data) == keccak256(abi.encode(j, digest(j))), "place and shard");
+        }
+    }
+
+    /// @dev A second before the end, the end, a second after: for the draw, for an opening, for the default.
+    function test_a_draw_ends_to_the_second() public {
+        uint256 undrawn = create(params());
+        vm.roll(1005);
+        vm.setBlockhash(1004, keccak256("beacon"));
+        market.draw(id);
+        uint256 j;
+        while ((market.drawOf(id).picked >> j) & 1 == 0) ++j;
+        bytes memory drawOther = abi.encodeCall(IBountyMarket.draw, (undrawn));
+        bytes memory timeout = abi.encodeCall(IBountyMarket.timeout, (id));
+        bytes memory over = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Defaulted));
+        bytes memory early = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Commit));
+        bytes memory open = openCall(opening(j));
+        uint256 world = vm.snapshotState();
+        vm.warp(START + 599);
+        send(hunter(3), 0, drawOther);
+        send(hunter(3), 0, open);
+        refuses(hunter(3), 0, timeout, early);
+        for (uint256 late = 600; late < 602; ++late) {
+            vm.revertToState(world);
+            vm.warp(START + late);
+            refuses(hunter(3), 0, drawOther, over);
+            refuses(hunter(3), 0, open, over);
+            send(hunter(3), 0, timeout);
+        }
+    }
+
+    /// @dev The beacon's hash is to be had in the 256 blocks after it: from the first to the last, not one more.
+    function test_a_beacon_is_heard_for_256_blocks() public {
+        uint256 world = vm.snapshotState();
+        uint256[2] memory good = [uint256(1005), 1004 + 256];
+        for (uint256 k; k < 2; ++k) {
+            vm.roll(good[k]);
+            vm.setBlockhash(1004, keccak256("beacon"));
+            send(hunter(3), 0, drawCall());
+            vm.revertToState(world);
+        }
+        vm.roll(1004 + 257);
+        refuses(hunter(3), 0, drawCall(), err(IMarketErrors.BeaconUnknown.selector, 1004));
     }
 
     function test_fuzz_every_draw_has_its_size_and_hits_every_place(bytes32 beacon) public {
@@ -141,29 +202,29 @@ contract DrawTest is Base {
     }
 
     function test_the_beacon_speaks_once_and_not_before_its_block() public {
-        bytes memory unknown = err(IBountyMarket.BeaconUnknown.selector, 1004);
+        bytes memory unknown = err(IMarketErrors.BeaconUnknown.selector, 1004);
         refuses(owner, 0, drawCall(), unknown);
         vm.roll(1004);
         refuses(owner, 0, drawCall(), unknown);
         vm.roll(1004 + 257);
         refuses(owner, 0, drawCall(), unknown);
         speak(keccak256("beacon"));
-        refuses(owner, 0, drawCall(), err(IBountyMarket.NothingToDraw.selector));
+        refuses(owner, 0, drawCall(), err(IMarketErrors.NothingToDraw.selector));
         id = create(sealedParams());
-        refuses(owner, 0, drawCall(), err(IBountyMarket.NothingToDraw.selector));
+        refuses(owner, 0, drawCall(), err(IMarketErrors.NothingToDraw.selector));
         eq(market.drawOf(id).pool, 0, "no draw");
     }
 
     function test_openings_are_checked() public {
-        refuses(owner, 0, openCall(opening(0)), err(IBountyMarket.OpeningInvalid.selector, 0)); // nothing drawn yet
+        refuses(owner, 0, openCall(opening(0)), err(IMarketErrors.OpeningInvalid.selector, 0)); // nothing drawn yet
         speak(keccak256("beacon"));
         uint256 picked = market.drawOf(id).picked;
         uint256 drawn = picked & 1 == 1 ? 0 : 1;
         while ((picked >> drawn) & 1 == 0) ++drawn;
         uint256 other;
         while ((picked >> other) & 1 == 1) ++other;
-        bytes memory e = err(IBountyMarket.OpeningInvalid.selector, drawn);
-        refuses(owner, 0, openCall(opening(other)), err(IBountyMarket.OpeningInvalid.selector, other));
+        bytes memory e = err(IMarketErrors.OpeningInvalid.selector, drawn);
+        refuses(owner, 0, openCall(opening(other)), err(IMarketErrors.OpeningInvalid.selector, other));
         IBountyMarket.Opening memory o = opening(drawn);
         o.digest = digest(9);
         refuses(owner, 0, openCall(o), e);
@@ -177,7 +238,7 @@ contract DrawTest is Base {
         refuses(owner, 0, openCall(o), e);
         o = opening(drawn);
         o.index = 7;
-        refuses(owner, 0, openCall(o), err(IBountyMarket.OpeningInvalid.selector, 7));
+        refuses(owner, 0, openCall(o), err(IMarketErrors.OpeningInvalid.selector, 7));
         send(hunter(3), 0, openCall(opening(drawn)));
         refuses(owner, 0, openCall(opening(drawn)), e);
     }
@@ -189,7 +250,7 @@ contract DrawTest is Base {
         phase(id, IBountyMarket.Phase.Commit);
         vm.warp(START + 600);
         phase(id, IBountyMarket.Phase.Defaulted);
-        bytes memory e = err(IBountyMarket.PhaseWrong.selector, uint256(IBountyMarket.Phase.Defaulted));
+        bytes memory e = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Defaulted));
         refuses(owner, 0, openCall(opening(0)), e);
         market.timeout(id);
         eq(market.burnt(), 0.2 ether, "half the bond");
@@ -221,7 +282,7 @@ contract DrawTest is Base {
     }
 
     function test_a_draw_is_of_a_sealed_pool_of_equal_shards() public {
-        bytes memory e = err(IBountyMarket.DrawInvalid.selector);
+        bytes memory e = err(IMarketErrors.DrawInvalid.selector);
         IBountyMarket.Params memory p = params();
         p.draw.pool = 2;
         refusesParams(p, e);
@@ -233,7 +294,7 @@ contract DrawTest is Base {
         p.lengths[1] = 2 * SHARD_BYTES;
         refusesParams(p, e);
         p = params();
-        bytes4 w = IBountyMarket.WindowInvalid.selector;
+        bytes4 w = IMarketErrors.WindowInvalid.selector;
         p.draw.window = 1000; // must end within Commit
         refusesParams(p, abi.encodeWithSelector(w, 8, 1000, 1, 999));
         p.draw.window = 0;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {Base} from "./Base.sol";
 import {vm} from "./Vm.sol";
 
@@ -51,7 +52,7 @@ contract EndsTest is Base {
     }
 
     function wrong(IBountyMarket.Phase p) private pure returns (bytes memory) {
-        return err(IBountyMarket.PhaseWrong.selector, uint256(p));
+        return err(IMarketErrors.PhaseWrong.selector, uint256(p));
     }
 
     // --------------------------------------------------------------- cancel
@@ -79,16 +80,16 @@ contract EndsTest is Base {
         eq(owed(payout(0)), 0.06 ether + share, "one entry");
         eq(owed(payout(1)), 2 * (0.06 ether + share), "two entries");
         eq(market.bountyOf(id).held, 0, "held");
-        refuses(hunter(0), 0, refundCall(0), err(IBountyMarket.NothingToRefund.selector));
+        refuses(hunter(0), 0, refundCall(0), err(IMarketErrors.NothingToRefund.selector));
     }
 
     function test_cancel_is_the_owners_and_ends_with_commit() public {
-        refuses(hunter(0), 0, cancelCall(), abi.encodeWithSelector(IBountyMarket.NotOwner.selector, hunter(0)));
+        refuses(hunter(0), 0, cancelCall(), abi.encodeWithSelector(IMarketErrors.NotOwner.selector, hunter(0)));
         commit(id, 0, 0);
         vm.warp(commitEnd(id));
         refuses(owner, 0, cancelCall(), wrong(IBountyMarket.Phase.Reveal));
         id = 44;
-        refuses(owner, 0, cancelCall(), err(IBountyMarket.BountyUnknown.selector, 44));
+        refuses(owner, 0, cancelCall(), err(IMarketErrors.BountyUnknown.selector, 44));
     }
 
     function test_cancel_of_an_open_bounty_ends_with_the_first_ranked_entry() public {
@@ -99,7 +100,7 @@ contract EndsTest is Base {
         proveAll(id, 1, 0, 99); // below the threshold
         uint256 snapshot = id;
         proveAll(id, 0, 0, 100);
-        refuses(owner, 0, cancelCall(), err(IBountyMarket.CancelTooLate.selector));
+        refuses(owner, 0, cancelCall(), err(IMarketErrors.CancelTooLate.selector));
         // Without a ranked entry: who scored has its stake back, and still gets its share.
         id = create(openParams());
         check(id != snapshot, "another");
@@ -125,7 +126,7 @@ contract EndsTest is Base {
         vm.warp(end - 1);
         refuses(hunter(5), 0, timeout, wrong(IBountyMarket.Phase.Reveal));
         vm.warp(end);
-        refuses(hunter(0), 0, refundCall(0), err(IBountyMarket.NothingToRefund.selector));
+        refuses(hunter(0), 0, refundCall(0), err(IMarketErrors.NothingToRefund.selector));
         send(hunter(5), 0, timeout);
         phase(id, IBountyMarket.Phase.Defaulted);
         eq(owed(owner), 4 ether, "the reward");
@@ -150,7 +151,7 @@ contract EndsTest is Base {
 
     function test_refund_refuses() public {
         commit(id, 0, 0);
-        bytes memory e = err(IBountyMarket.NothingToRefund.selector);
+        bytes memory e = err(IMarketErrors.NothingToRefund.selector);
         refuses(hunter(0), 0, refundCall(0), e); // not settled
         refuses(hunter(0), 0, refundCall(5), e); // no entry
         reveal(id);
@@ -180,9 +181,9 @@ contract EndsTest is Base {
         bytes memory withdraw = abi.encodeCall(IBountyMarket.withdraw, (address(0)));
         send(owner, 0, withdraw);
         eq(owner.balance - before, 4.4 ether, "paid");
-        refuses(owner, 0, withdraw, err(IBountyMarket.NothingOwed.selector));
+        refuses(owner, 0, withdraw, err(IMarketErrors.NothingOwed.selector));
         bytes memory token = abi.encodeCall(IBountyMarket.withdraw, (address(9)));
-        refuses(owner, 0, token, err(IBountyMarket.NothingOwed.selector));
+        refuses(owner, 0, token, err(IMarketErrors.NothingOwed.selector));
     }
 
     /// @dev An entry of `to`'s, refunded after a cancel.
@@ -199,7 +200,7 @@ contract EndsTest is Base {
         owedToContract(address(r));
         r.withdraw(abi.encodeCall(IBountyMarket.withdraw, (address(0))));
         eq(address(r).balance, 0.26 ether, "paid once");
-        check(keccak256(r.got()) == keccak256(err(IBountyMarket.Reentered.selector)), "the second call is refused");
+        check(keccak256(r.got()) == keccak256(err(IMarketErrors.Reentered.selector)), "the second call is refused");
     }
 
     function test_no_entrance_stays_open_during_a_payment() public {
@@ -218,7 +219,7 @@ contract EndsTest is Base {
             Reentrant r = new Reentrant(market);
             owedToContract(address(r));
             r.withdraw(calls[k]);
-            check(keccak256(r.got()) == keccak256(err(IBountyMarket.Reentered.selector)), vm.toString(k));
+            check(keccak256(r.got()) == keccak256(err(IMarketErrors.Reentered.selector)), vm.toString(k));
             id = create(sealedParams());
         }
     }
@@ -226,7 +227,7 @@ contract EndsTest is Base {
     function test_a_payee_that_takes_no_ether_blocks_only_itself() public {
         Closed c = new Closed();
         owedToContract(address(c));
-        bytes memory e = err(IBountyMarket.TransferFailed.selector);
+        bytes memory e = err(IMarketErrors.TransferFailed.selector);
         refusesAt(address(c), address(this), 0, abi.encodeCall(Closed.withdraw, (market)), e);
         eq(owed(address(c)), 0.26 ether, "still owed");
         vm.prank(owner);
@@ -234,17 +235,17 @@ contract EndsTest is Base {
     }
 
     function test_ether_cannot_be_sent_without_a_purpose() public {
-        refuses(owner, 1 ether, "", abi.encodeWithSelector(IBountyMarket.FunctionUnknown.selector, bytes4(0)));
-        refuses(owner, 1 ether, hex"01020304", abi.encodeWithSelector(IBountyMarket.FunctionUnknown.selector, bytes4(0x01020304)));
+        refuses(owner, 1 ether, "", abi.encodeWithSelector(IMarketErrors.FunctionUnknown.selector, bytes4(0)));
+        refuses(owner, 1 ether, hex"01020304", abi.encodeWithSelector(IMarketErrors.FunctionUnknown.selector, bytes4(0x01020304)));
         refuses(owner, 1 ether, abi.encodeCall(IBountyMarket.finalize, (id)), "");
     }
 
     function test_views_of_what_does_not_exist() public {
-        bytes memory e = err(IBountyMarket.BountyUnknown.selector, 7);
+        bytes memory e = err(IMarketErrors.BountyUnknown.selector, 7);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.phaseOf, (7)), e);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.bountyOf, (7)), e);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.boardOf, (7)), e);
-        bytes memory none = abi.encodeWithSelector(IBountyMarket.EntryUnknown.selector, hunter(0), 0);
+        bytes memory none = abi.encodeWithSelector(IMarketErrors.EntryUnknown.selector, hunter(0), 0);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.entryOf, (id, hunter(0), 0)), none);
         (uint256 start, uint256 end) = market.roundOf(id);
         eq(start + end + market.proveEndOf(id), 0, "no times yet");

@@ -3,12 +3,13 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {Base} from "./Base.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice Commit, reveal, attest.
 contract EnterTest is Base {
-    bytes4 private constant PHASE = IBountyMarket.PhaseWrong.selector;
+    bytes4 private constant PHASE = IMarketErrors.PhaseWrong.selector;
     uint256 private id;
 
     function setUp() public {
@@ -46,22 +47,22 @@ contract EnterTest is Base {
         commit(id, 0, 0);
         commit(id, 0, 1);
         bytes memory data = commitCall(id, 2, bytes32(uint256(1)), scoreVk, payout(0));
-        refuses(hunter(0), 0.06 ether, data, err(IBountyMarket.SlotInvalid.selector, 2));
-        bytes memory taken = abi.encodeWithSelector(IBountyMarket.SlotTaken.selector, hunter(0), 0);
+        refuses(hunter(0), 0.06 ether, data, err(IMarketErrors.SlotInvalid.selector, 2));
+        bytes memory taken = abi.encodeWithSelector(IMarketErrors.SlotTaken.selector, hunter(0), 0);
         refuses(hunter(0), 0.06 ether, good(), taken);
     }
 
     function test_commit_refuses() public {
-        refuses(hunter(0), 0.06 ether - 1, good(), err(IBountyMarket.ValueWrong.selector, 0.06 ether - 1, 0.06 ether));
-        refuses(hunter(0), 0.06 ether + 1, good(), err(IBountyMarket.ValueWrong.selector, 0.06 ether + 1, 0.06 ether));
-        refuses(owner, 0.06 ether, good(), abi.encodeWithSelector(IBountyMarket.NotAllowed.selector, owner));
-        bytes memory invalid = err(IBountyMarket.EntryInvalid.selector);
+        refuses(hunter(0), 0.06 ether - 1, good(), err(IMarketErrors.ValueWrong.selector, 0.06 ether - 1, 0.06 ether));
+        refuses(hunter(0), 0.06 ether + 1, good(), err(IMarketErrors.ValueWrong.selector, 0.06 ether + 1, 0.06 ether));
+        refuses(owner, 0.06 ether, good(), abi.encodeWithSelector(IMarketErrors.NotAllowed.selector, owner));
+        bytes memory invalid = err(IMarketErrors.EntryInvalid.selector);
         refuses(hunter(0), 0.06 ether, commitCall(id, 0, 0, scoreVk, payout(0)), invalid);
         refuses(hunter(0), 0.06 ether, commitCall(id, 0, bytes32(uint256(1)), scoreVk, address(0)), invalid);
         bytes memory otherKey = commitCall(id, 0, bytes32(uint256(1)), releaseVk, payout(0));
-        refuses(hunter(0), 0.06 ether, otherKey, err(IBountyMarket.KeyNotAccepted.selector, uint256(releaseVk)));
+        refuses(hunter(0), 0.06 ether, otherKey, err(IMarketErrors.KeyNotAccepted.selector, uint256(releaseVk)));
         bytes memory nowhere = commitCall(99, 0, bytes32(uint256(1)), scoreVk, payout(0));
-        refuses(hunter(0), 0.06 ether, nowhere, err(IBountyMarket.BountyUnknown.selector, 99));
+        refuses(hunter(0), 0.06 ether, nowhere, err(IMarketErrors.BountyUnknown.selector, 99));
     }
 
     function test_commit_ends_at_commit_end() public {
@@ -77,7 +78,7 @@ contract EnterTest is Base {
         p.allowed = new address[](1);
         p.allowed[0] = hunter(3);
         id = create(p);
-        bytes memory e = abi.encodeWithSelector(IBountyMarket.NotAllowed.selector, hunter(0));
+        bytes memory e = abi.encodeWithSelector(IMarketErrors.NotAllowed.selector, hunter(0));
         refuses(hunter(0), 0.06 ether, good(), e);
         commit(id, 3, 0);
     }
@@ -102,7 +103,7 @@ contract EnterTest is Base {
     function test_reveal_refuses_other_openings() public {
         commit(id, 0, 0);
         vm.warp(commitEnd(id) + 60);
-        bytes memory e = err(IBountyMarket.HoldoutMismatch.selector);
+        bytes memory e = err(IMarketErrors.HoldoutMismatch.selector);
         refuses(owner, 0, revealCall(bytes32(uint256(1)), digests(2)), e);
         refuses(owner, 0, revealCall(salt, digests(1)), e);
         bytes32[] memory swapped = new bytes32[](2);
@@ -121,7 +122,7 @@ contract EnterTest is Base {
         uint256 three = create(p);
         commit(three, 0, 0);
         vm.warp(commitEnd(id) + 60);
-        bytes memory e = err(IBountyMarket.DigestsInvalid.selector);
+        bytes memory e = err(IMarketErrors.DigestsInvalid.selector);
         refuses(owner, 0, revealCall(salt, d), e);
         id = three;
         refuses(owner, 0, revealCall(salt, digests(3)), e);
@@ -132,7 +133,7 @@ contract EnterTest is Base {
         vm.warp(commitEnd(id) - 1);
         refuses(owner, 0, revealCall(salt, digests(2)), err(PHASE, uint256(IBountyMarket.Phase.Commit)));
         vm.warp(commitEnd(id) + 59);
-        bytes memory early = err(IBountyMarket.TooEarly.selector, commitEnd(id) + 60);
+        bytes memory early = err(IMarketErrors.TooEarly.selector, commitEnd(id) + 60);
         refuses(owner, 0, revealCall(salt, digests(2)), early);
         // late reveal
         vm.warp(commitEnd(id) + 60 + 1000);
@@ -175,7 +176,7 @@ contract EnterTest is Base {
         reveal(id);
         attestShard(0, SHARD_BYTES);
         attestShard(1, SHARD_BYTES - 65); // the block is shorter than published
-        bytes4 e = IBountyMarket.LengthMismatch.selector;
+        bytes4 e = IMarketErrors.LengthMismatch.selector;
         refuses(owner, 0, attestCall(), abi.encodeWithSelector(e, 1, SHARD_BYTES - 65, SHARD_BYTES));
         vm.warp(vm.getBlockTimestamp() + 2000);
         phase(id, IBountyMarket.Phase.Defaulted);
@@ -193,6 +194,6 @@ contract EnterTest is Base {
         refuses(owner, 0, attestCall(), err(PHASE, uint256(IBountyMarket.Phase.Defaulted)));
         vm.warp(end - 1);
         market.attest(id);
-        refuses(owner, 0, abi.encodeCall(IBountyMarket.attest, (99)), err(IBountyMarket.BountyUnknown.selector, 99));
+        refuses(owner, 0, abi.encodeCall(IBountyMarket.attest, (99)), err(IMarketErrors.BountyUnknown.selector, 99));
     }
 }

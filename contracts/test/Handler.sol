@@ -31,19 +31,31 @@ contract Handler is Base {
     mapping(uint256 id => IBountyMarket.Phase) private settledAs;
     mapping(uint256 id => bytes32) private datasetWas;
     uint256 private burntWas;
-    /// @dev Bounties that are over and empty: looked at again after every sixteenth act.
+    /// @dev Bounties that are over and empty.
     mapping(uint256 id => bool) private idle;
+    /// @dev What each bounty keeps in the market's ether, as last read, and the sum.
+    mapping(uint256 id => uint256) private dueWas;
+    uint256 public dueOfAll;
+    /// @dev Bounties the act at hand picked, made or drew from: it can have changed no other, as every call to the
+    /// market names one bounty, and only a withdrawal of ether names none (`acted`).
+    uint256[] private changed;
+    mapping(uint256 id => uint256) private changedAt;
+    bool private acted;
+    bool private everything;
 
     /// @dev Every act ends with a look at what must stay.
     modifier looked() {
         _;
         burntOnlyGrows();
-        uint256 n = market.bountyCount();
-        for (uint256 id = 1; id <= n; ++id) {
-            if (rests(id)) continue;
+        uint256[] memory ids = toCheck();
+        for (uint256 k; k < ids.length; ++k) {
+            uint256 id = ids[k];
             IBountyMarket.Bounty memory b = market.bountyOf(id);
+            IBountyMarket.Detail memory d = market.detailOf(id);
             nothingFixedChanges(id, b);
-            idle[id] = b.settled != IBountyMarket.Phase.None && b.held == 0 && isEmpty(market.detailOf(id));
+            uint256 due = dueOf(id, b, d);
+            (dueOfAll, dueWas[id]) = (dueOfAll + due - dueWas[id], due);
+            idle[id] = b.settled != IBountyMarket.Phase.None && b.held == 0 && isEmpty(d);
         }
     }
 
@@ -52,9 +64,63 @@ contract Handler is Base {
         return d.pot == address(0) || coin.balanceOf(d.pot) == market.burntOf(d.pot);
     }
 
-    /// @notice Whether the bounty may be left out this time.
-    function rests(uint256 id) public view returns (bool) {
-        return idle[id] && steps % 16 != 0;
+    function mark(uint256 id) private {
+        acted = true;
+        if (id == 0 || changedAt[id] == steps) return;
+        changedAt[id] = steps;
+        changed.push(id);
+    }
+
+    /// @notice The bounties to check after this act: those it can have changed; after every sixteenth act also all
+    /// others that still hold something; every bounty there is after every hundredth, and at a run's end.
+    /// @dev A call that breaks an invariant of its own bounty is caught at once. One that reaches into another
+    /// bounty's storage is caught within sixteen acts if that bounty is alive, otherwise within a hundred or at the end,
+    /// where all is recomputed and everybody is paid: always within its run.
+    function toCheck() public view returns (uint256[] memory ids) {
+        bool all = everything || steps % 100 == 0;
+        if (!all && steps % 16 != 0) return changed;
+        uint256 n = market.bountyCount();
+        ids = new uint256[](n);
+        uint256 count_;
+        for (uint256 id = 1; id <= n; ++id) {
+            if (all || !idle[id] || changedAt[id] == steps) ids[count_++] = id;
+        }
+        assembly {
+            mstore(ids, count_)
+        }
+    }
+
+    /// @notice Whether the act can have changed anything at all; if not, what held before it holds now.
+    function quiet() external view returns (bool) {
+        return !acted && !everything && steps % 16 != 0 && steps % 100 != 0;
+    }
+
+    /// @notice Looks at all bounties, now and from here on.
+    function checkEverything() external looked {
+        everything = true;
+    }
+
+    /// @notice What a bounty keeps in the market's ether: prizes and bond of an ether bounty, stakes, challenge bonds.
+    function dueOf(uint256 id, IBountyMarket.Bounty memory b, IBountyMarket.Detail memory d)
+        public
+        view
+        returns (uint256 sum)
+    {
+        if (d.pot == address(0)) sum = b.held;
+        sum += uint256(d.staked) * b.stake;
+        if (d.challenges != 0) sum += sumOf(market.challengesOf(id));
+        if (d.claiming == 0) return sum;
+        IBountyMarket.Row[] memory rows = market.boardOf(id);
+        for (uint256 k; k < rows.length; ++k) {
+            if (rows[k].state != IBountyMarket.EntryState.Claiming) continue;
+            sum += sumOf(market.listingOf(id, rows[k].hunter, rows[k].slot).open);
+        }
+    }
+
+    function sumOf(IBountyMarket.Challenge[] memory open) private pure returns (uint256 sum) {
+        for (uint256 k; k < open.length; ++k) {
+            sum += open[k].bond;
+        }
     }
 
     /// @dev 13: how a bounty ended, and what its test set is, never changes.
@@ -88,8 +154,10 @@ contract Handler is Base {
         (scoreVk, releaseVk) = (scoreKeys[k], releaseKeys[k]);
     }
 
-    /// @dev The fuzzer repeats small and extreme arguments, whose remainders are all alike.
+    /// @dev An act begins. The fuzzer repeats small and extreme arguments, whose remainders are all alike.
     function mix(uint256 seed) private returns (uint256) {
+        delete changed;
+        acted = false;
         return uint256(keccak256(abi.encode(seed, ++steps)));
     }
 
@@ -109,11 +177,13 @@ contract Handler is Base {
     }
 
     /// @dev A bounty in the phase, 0 for none; `seed` decides which.
-    function pick(uint256 seed, IBountyMarket.Phase p) private view returns (uint256) {
+    function pick(uint256 seed, IBountyMarket.Phase p) private returns (uint256) {
         uint256 n = market.bountyCount();
         for (uint256 k; k < n; ++k) {
             uint256 id = (seed % n + k) % n + 1;
-            if (!over(id) && market.phaseOf(id) == p) return id;
+            if (over(id) || market.phaseOf(id) != p) continue;
+            mark(id);
+            return id;
         }
         return 0;
     }
@@ -178,6 +248,7 @@ contract Handler is Base {
             coin.approve(address(market), cost(p));
         }
         uint256 made = create(p);
+        mark(made);
         large[made] = big;
         posted[made] = cost(p);
         ++count["create"];
@@ -457,6 +528,7 @@ contract Handler is Base {
         uint256 n = market.bountyCount();
         for (id = 1; id <= n; ++id) {
             if (over(id) || market.phaseOf(id) != IBountyMarket.Phase.Defaulted) continue;
+            mark(id);
             market.timeout(id);
             ++count["timeout"];
             return;
@@ -480,6 +552,7 @@ contract Handler is Base {
             if (!over(id) || idle[id]) continue;
             (bool found, uint256 i, uint8 slot) = find(seed, id, IBountyMarket.EntryState.Committed);
             if (!found) continue;
+            mark(id);
             market.refund(id, hunter(i), slot);
             ++count["refund"];
             return;
@@ -497,6 +570,7 @@ contract Handler is Base {
             if (idle[id]) continue;
             address pot = market.detailOf(id).pot;
             if (pot == address(0) || market.owedTo(pot, who) == 0) continue;
+            mark(id);
             vm.prank(who);
             market.withdraw(pot);
             ++count["withdrawToken"];
@@ -505,6 +579,7 @@ contract Handler is Base {
         if (owed(who) == 0) return;
         uint256 amount = owed(who);
         uint256 before = who.balance;
+        acted = true;
         vm.prank(who);
         market.withdraw(address(0));
         eq(who.balance - before, amount, "withdrawn");
@@ -513,6 +588,7 @@ contract Handler is Base {
 
     /// @dev Lets every bounty end and everyone leave. Nobody is stuck in any reachable state.
     function drain() external looked {
+        everything = true;
         uint256 n = market.bountyCount();
         for (uint256 id = 1; id <= n; ++id) {
             for (uint256 guard; market.bountyOf(id).settled == IBountyMarket.Phase.None; ++guard) {

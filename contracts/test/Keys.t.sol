@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {Base} from "./Base.sol";
 import {ScoreDouble} from "./mocks/Verifiers.sol";
 import {Vm, vm} from "./Vm.sol";
@@ -29,37 +31,37 @@ contract KeysTest is Base {
     function test_a_hunter_proposes_and_the_owner_accepts() public {
         bytes32 h = keccak256("h");
         bytes memory enter = abi.encodeCall(IBountyMarket.commit, (id, 0, h, mine, payout(1)));
-        refuses(hunter(1), 0.06 ether, enter, err(IBountyMarket.KeyNotAccepted.selector, uint256(mine)));
+        refuses(hunter(1), 0.06 ether, enter, err(IMarketErrors.KeyNotAccepted.selector, uint256(mine)));
         vm.recordLogs();
         send(hunter(1), 0, proposeCall(mine));
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        check(logs.length == 1 && logs[0].topics[0] == IBountyMarket.KeyProposed.selector, "an event and nothing else");
+        check(logs.length == 1 && logs[0].topics[0] == IMarketEvents.KeyProposed.selector, "an event and nothing else");
         check(logs[0].topics[2] == bytes32(uint256(uint160(hunter(1)))), "who");
         check(keccak256(logs[0].data) == keccak256(abi.encode(mine, uint256(5))), "key and architecture");
-        refuses(hunter(1), 0, acceptCall(mine), abi.encodeWithSelector(IBountyMarket.NotOwner.selector, hunter(1)));
+        refuses(hunter(1), 0, acceptCall(mine), abi.encodeWithSelector(IMarketErrors.NotOwner.selector, hunter(1)));
         send(owner, 0, acceptCall(mine));
         check(market.scoreKeysOf(id)[1] == mine, "listed");
         send(hunter(1), 0.06 ether, enter);
-        refuses(owner, 0, acceptCall(mine), err(IBountyMarket.KeyAlreadyAccepted.selector, uint256(mine)));
-        refuses(hunter(1), 0, proposeCall(mine), err(IBountyMarket.KeyAlreadyAccepted.selector, uint256(mine)));
+        refuses(owner, 0, acceptCall(mine), err(IMarketErrors.KeyAlreadyAccepted.selector, uint256(mine)));
+        refuses(hunter(1), 0, proposeCall(mine), err(IMarketErrors.KeyAlreadyAccepted.selector, uint256(mine)));
     }
 
     function test_only_score_keys_and_only_eight() public {
-        refuses(hunter(1), 0, proposeCall(releaseVk), err(IBountyMarket.KeyRoleWrong.selector, uint256(releaseVk)));
-        refuses(owner, 0, acceptCall(0), err(IBountyMarket.KeyRoleWrong.selector, 0));
+        refuses(hunter(1), 0, proposeCall(releaseVk), err(IMarketErrors.KeyRoleWrong.selector, uint256(releaseVk)));
+        refuses(owner, 0, acceptCall(0), err(IMarketErrors.KeyRoleWrong.selector, 0));
         address adapter = address(new ScoreDouble());
         for (uint256 k; k < 7; ++k) {
             send(owner, 0, acceptCall(registerKey(IKeyRegistry.Role.Score, adapter, abi.encode(k), releaseVk)));
         }
-        refuses(owner, 0, acceptCall(mine), err(IBountyMarket.KeyCountInvalid.selector, 9));
-        refuses(hunter(0), 0, proposeCall(mine), err(IBountyMarket.KeyCountInvalid.selector, 9));
+        refuses(owner, 0, acceptCall(mine), err(IMarketErrors.KeyCountInvalid.selector, 9));
+        refuses(hunter(0), 0, proposeCall(mine), err(IMarketErrors.KeyCountInvalid.selector, 9));
     }
 
     /// @dev Who is in knows the rules it entered under: no key comes in after Commit.
     function test_keys_are_accepted_during_commit_only() public {
         commit(id, 0, 0);
         vm.warp(commitEnd(id));
-        bytes memory e = err(IBountyMarket.PhaseWrong.selector, uint256(IBountyMarket.Phase.Reveal));
+        bytes memory e = err(IMarketErrors.PhaseWrong.selector, uint256(IBountyMarket.Phase.Reveal));
         refuses(owner, 0, acceptCall(mine), e);
         refuses(hunter(1), 0, proposeCall(mine), e);
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {ScoreStatement} from "../src/interfaces/IScoreVerifier.sol";
 import {Base} from "./Base.sol";
 import {ScoreDouble} from "./mocks/Verifiers.sol";
@@ -33,15 +34,15 @@ contract ProveTest is Base {
     function test_one_shard_is_proved_once() public {
         prove(id, 0, 0, 0, 64);
         bytes memory again = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 64));
-        refuses(hunter(0), 0, again, err(IBountyMarket.ShardAlreadyProved.selector, 0));
+        refuses(hunter(0), 0, again, err(IMarketErrors.ShardAlreadyProved.selector, 0));
         prove(id, 0, 0, 1, 64);
-        refuses(hunter(0), 0, again, err(IBountyMarket.ShardAlreadyProved.selector, 0));
+        refuses(hunter(0), 0, again, err(IMarketErrors.ShardAlreadyProved.selector, 0));
     }
 
     function test_a_stolen_proof_is_refused() public {
         bytes memory data = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 64));
-        refuses(hunter(1), 0, data, err(IBountyMarket.CommitmentMismatch.selector));
-        refuses(hunter(9), 0, data, abi.encodeWithSelector(IBountyMarket.EntryUnknown.selector, hunter(9), 0));
+        refuses(hunter(1), 0, data, err(IMarketErrors.CommitmentMismatch.selector));
+        refuses(hunter(9), 0, data, abi.encodeWithSelector(IMarketErrors.EntryUnknown.selector, hunter(9), 0));
     }
 
     function test_a_copied_commitment_opens_nothing() public {
@@ -54,9 +55,9 @@ contract ProveTest is Base {
         prove(id, 0, 0, 0, 64);
         // C is public now; h binds the hunter all the same.
         ScoreStatement memory x = scoreStatement(id, 0, 0, 0, 64);
-        refuses(hunter(1), 0, proveCall(id, 0, 0, x), err(IBountyMarket.CommitmentMismatch.selector));
+        refuses(hunter(1), 0, proveCall(id, 0, 0, x), err(IMarketErrors.CommitmentMismatch.selector));
         x.ctx = context(id, hunter(1), 0);
-        refuses(hunter(1), 0, proveCall(id, 0, 0, x), err(IBountyMarket.CommitmentMismatch.selector));
+        refuses(hunter(1), 0, proveCall(id, 0, 0, x), err(IMarketErrors.CommitmentMismatch.selector));
     }
 
     function test_a_proof_of_another_bounty_or_slot_is_refused() public {
@@ -72,24 +73,24 @@ contract ProveTest is Base {
             hunter(0),
             0,
             abi.encodeCall(IBountyMarket.prove, (other, 0, model(0, 0), 0, 64, results, proof)),
-            err(IBountyMarket.ProofInvalid.selector)
+            err(IMarketErrors.ProofInvalid.selector)
         );
         refuses(
             hunter(0),
             0,
             abi.encodeCall(IBountyMarket.prove, (other, 1, model(0, 1), 0, 64, results, proof)),
-            err(IBountyMarket.ProofInvalid.selector)
+            err(IMarketErrors.ProofInvalid.selector)
         );
     }
 
     function test_a_proof_of_another_chain_is_refused() public {
         bytes memory data = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 64));
         vm.chainId(1337);
-        refuses(hunter(0), 0, data, err(IBountyMarket.CommitmentMismatch.selector));
+        refuses(hunter(0), 0, data, err(IMarketErrors.CommitmentMismatch.selector));
     }
 
     function test_the_contract_builds_the_inputs() public {
-        bytes memory refusal = err(IBountyMarket.ProofInvalid.selector);
+        bytes memory refusal = err(IMarketErrors.ProofInvalid.selector);
         ScoreStatement memory x = scoreStatement(id, 0, 0, 0, 64);
         x.s = shardCommitment(1);
         refuses(hunter(0), 0, proveCall(id, 0, 0, x), refusal);
@@ -111,21 +112,21 @@ contract ProveTest is Base {
     function test_prove_refuses_values_out_of_range() public {
         ScoreStatement memory x = scoreStatement(id, 0, 0, 0, 64);
         x.C += R;
-        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IBountyMarket.NotAFieldElement.selector, x.C));
+        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IMarketErrors.NotAFieldElement.selector, x.C));
         x = scoreStatement(id, 0, 0, 0, 64);
         x.R = R;
-        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IBountyMarket.NotAFieldElement.selector, R));
+        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IMarketErrors.NotAFieldElement.selector, R));
         x = scoreStatement(id, 0, 0, 0, 65);
-        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IBountyMarket.ScoreTooHigh.selector, 65, 64));
+        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IMarketErrors.ScoreTooHigh.selector, 65, 64));
         x = scoreStatement(id, 0, 0, 0, 64);
-        refuses(hunter(0), 0, proveCall(id, 0, 2, x), err(IBountyMarket.ShardUnknown.selector, 2));
-        bytes memory none = abi.encodeWithSelector(IBountyMarket.EntryUnknown.selector, hunter(0), 1);
+        refuses(hunter(0), 0, proveCall(id, 0, 2, x), err(IMarketErrors.ShardUnknown.selector, 2));
+        bytes memory none = abi.encodeWithSelector(IMarketErrors.EntryUnknown.selector, hunter(0), 1);
         refuses(hunter(0), 0, proveCall(id, 1, 0, x), none);
-        refuses(hunter(0), 0, proveCall(77, 0, 0, x), err(IBountyMarket.BountyUnknown.selector, 77));
+        refuses(hunter(0), 0, proveCall(77, 0, 0, x), err(IMarketErrors.BountyUnknown.selector, 77));
     }
 
     function test_prove_keeps_its_window() public {
-        bytes4 e = IBountyMarket.PhaseWrong.selector;
+        bytes4 e = IMarketErrors.PhaseWrong.selector;
         bytes memory data = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 64));
         uint256 end = market.proveEndOf(id);
         vm.warp(end);
@@ -159,7 +160,7 @@ contract ProveTest is Base {
         scoreVk = second;
         check(context(id, hunter(0), 0) != ctx, "the context binds the key");
         bytes memory data = proveCall(id, 0, 1, scoreStatement(id, 0, 0, 1, 64));
-        refuses(hunter(0), 0, data, err(IBountyMarket.ProofInvalid.selector));
+        refuses(hunter(0), 0, data, err(IMarketErrors.ProofInvalid.selector));
         scoreVk = first;
         prove(id, 0, 0, 1, 64);
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {Base} from "./Base.sol";
 import {ReleaseDouble} from "./mocks/Verifiers.sol";
 import {vm} from "./Vm.sol";
@@ -99,7 +100,7 @@ contract ReviewTest is Base {
         (bool ok, bytes memory got) = address(market).call(abi.encodeCall(IBountyMarket.cancel, (id, 0)));
         check(!ok, "cancelled at the price of the bond");
         check(
-            keccak256(got) == keccak256(abi.encodeWithSelector(IBountyMarket.TooManyEntrants.selector, 1, 0)), "why"
+            keccak256(got) == keccak256(abi.encodeWithSelector(IMarketErrors.TooManyEntrants.selector, 1, 0)), "why"
         );
         vm.prank(owner);
         market.cancel(id, 1);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {ReleaseStatement} from "../src/interfaces/IReleaseVerifier.sol";
 import {Base} from "./Base.sol";
 import {ScoreDouble} from "./mocks/Verifiers.sol";
@@ -148,52 +149,52 @@ contract RolesTest is Base {
     }
 
     function wrong(State s) private pure returns (bytes memory) {
-        return err(IBountyMarket.PhaseWrong.selector, uint256(inPhase(s)));
+        return err(IMarketErrors.PhaseWrong.selector, uint256(inPhase(s)));
     }
 
     /// @dev The cell: empty where the call succeeds, otherwise its error.
     function cell(State s, uint256 f, Role r) private view returns (bytes memory) {
-        if (s == State.Nothing) return err(IBountyMarket.BountyUnknown.selector, 77);
-        bytes memory notOwner = abi.encodeWithSelector(IBountyMarket.NotOwner.selector, caller(r));
-        bytes memory notClaimable = abi.encodeWithSelector(IBountyMarket.NotClaimable.selector, hunter(0), 0);
+        if (s == State.Nothing) return err(IMarketErrors.BountyUnknown.selector, 77);
+        bytes memory notOwner = abi.encodeWithSelector(IMarketErrors.NotOwner.selector, caller(r));
+        bytes memory notClaimable = abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 0);
         if (f <= 5) {
             if (s != State.Commit) return wrong(s);
-            if (f == 0 && r == Role.Owner) return abi.encodeWithSelector(IBountyMarket.NotAllowed.selector, caller(r));
+            if (f == 0 && r == Role.Owner) return abi.encodeWithSelector(IMarketErrors.NotAllowed.selector, caller(r));
             if ((f == 1 || f == 3) && r != Role.Owner) return notOwner;
-            if (f == 4) return err(IBountyMarket.NothingToDraw.selector);
-            if (f == 5) return err(IBountyMarket.OpeningInvalid.selector, 0);
+            if (f == 4) return err(IMarketErrors.NothingToDraw.selector);
+            if (f == 5) return err(IMarketErrors.OpeningInvalid.selector, 0);
             return "";
         }
         if (f == 6) return s == State.Reveal ? bytes("") : wrong(s);
         if (f == 7) return inPhase(s) == IBountyMarket.Phase.Attest ? bytes("") : wrong(s);
         if (f == 8 || f == 9) {
             if (s != State.Attest && s != State.Challenged && s != State.Prove) return wrong(s);
-            if (f == 9) return s == State.Challenged ? bytes("") : err(IBountyMarket.NotChallenged.selector, 1);
+            if (f == 9) return s == State.Challenged ? bytes("") : err(IMarketErrors.NotChallenged.selector, 1);
             if (r == Role.Entrant) return "";
-            return abi.encodeWithSelector(IBountyMarket.EntryUnknown.selector, caller(r), 0);
+            return abi.encodeWithSelector(IMarketErrors.EntryUnknown.selector, caller(r), 0);
         }
         if (f == 10) {
             if (s != State.Prove) return wrong(s);
-            return r == Role.Entrant ? bytes("") : abi.encodeWithSelector(IBountyMarket.EntryUnknown.selector, caller(r), 0);
+            return r == Role.Entrant ? bytes("") : abi.encodeWithSelector(IMarketErrors.EntryUnknown.selector, caller(r), 0);
         }
         if (f == 11 || f == 16) {
             if (inPhase(s) != IBountyMarket.Phase.Claim) return wrong(s);
             if (s == State.ClaimLate) {
                 (uint256 start, uint256 end) = market.roundOf(id);
-                return err(IBountyMarket.RoundClosed.selector, start, end);
+                return err(IMarketErrors.RoundClosed.selector, start, end);
             }
-            return f == 11 ? bytes("") : err(IBountyMarket.ChunksInvalid.selector, 2, 0);
+            return f == 11 ? bytes("") : err(IMarketErrors.ChunksInvalid.selector, 2, 0);
         }
         if (f == 12 || f == 14) {
             if (inPhase(s) != IBountyMarket.Phase.Claim) return wrong(s);
             if (s == State.ClaimLate) return "";
-            if (f == 12) return err(IBountyMarket.NothingLapsed.selector);
+            if (f == 12) return err(IMarketErrors.NothingLapsed.selector);
             (, uint256 stop) = market.roundOf(id);
-            return err(IBountyMarket.ClaimsPending.selector, stop);
+            return err(IMarketErrors.ClaimsPending.selector, stop);
         }
         if (f == 13) return s == State.DefaultedOpen ? bytes("") : wrong(s);
         if (f == 15) {
-            return s == State.Defaulted || s == State.Closed ? bytes("") : err(IBountyMarket.NothingToRefund.selector);
+            return s == State.Defaulted || s == State.Closed ? bytes("") : err(IMarketErrors.NothingToRefund.selector);
         }
         return notClaimable;
     }

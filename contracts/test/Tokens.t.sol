@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
+import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {TokenPot} from "../src/TokenPot.sol";
 import {Base} from "./Base.sol";
 import {
@@ -93,7 +95,7 @@ contract TokensTest is Base {
         uint256 id = create(tokenParams(new Coin(18)));
         vm.recordLogs();
         send(owner, 0, abi.encodeCall(IBountyMarket.cancel, (id, 0)));
-        Vm.Log memory credit = told(IBountyMarket.Credited.selector);
+        Vm.Log memory credit = told(IMarketEvents.Credited.selector);
         check(credit.topics[1] == bytes32(id), "bounty");
         check(credit.topics[2] == bytes32(uint256(uint160(owner))), "account");
         check(keccak256(credit.data) == keccak256(abi.encode(pot(id), uint256(4.4 ether))), "asset and amount");
@@ -115,7 +117,7 @@ contract TokensTest is Base {
         send(owner, 0, abi.encodeCall(IBountyMarket.cancel, (id, 0)));
         coin.refuse(true);
         address asset = pot(id);
-        refuses(owner, 0, abi.encodeCall(IBountyMarket.withdraw, (asset)), err(IBountyMarket.TransferFailed.selector));
+        refuses(owner, 0, abi.encodeCall(IBountyMarket.withdraw, (asset)), err(IMarketErrors.TransferFailed.selector));
         eq(owedIn(asset, owner), 4.4 ether, "still owed");
         coin.refuse(false);
         withdrawFrom(asset, owner);
@@ -124,7 +126,7 @@ contract TokensTest is Base {
 
     function refusesToken(IBountyMarket.Params memory p, uint256 received) private {
         bytes memory e = abi.encodeWithSelector(
-            IBountyMarket.TokenTransferFailed.selector, p.token, received, cost(p)
+            IMarketErrors.TokenTransferFailed.selector, p.token, received, cost(p)
         );
         refuses(owner, 0, abi.encodeCall(IBountyMarket.create, (p)), e);
         eq(market.bountyCount(), 0, "nothing was posted");
@@ -155,12 +157,12 @@ contract TokensTest is Base {
             p = tokenParams(coin);
             coin.hook(address(market), calls[k]);
             uint256 id = create(p);
-            check(keccak256(coin.got()) == keccak256(err(IBountyMarket.Reentered.selector)), "at create");
+            check(keccak256(coin.got()) == keccak256(err(IMarketErrors.Reentered.selector)), "at create");
             send(owner, 0, abi.encodeCall(IBountyMarket.cancel, (id, 0)));
             address asset = pot(id);
             coin.hook(address(market), abi.encodeCall(IBountyMarket.withdraw, (asset)));
             withdrawFrom(asset, owner);
-            check(keccak256(coin.got()) == keccak256(err(IBountyMarket.Reentered.selector)), "at withdraw");
+            check(keccak256(coin.got()) == keccak256(err(IMarketErrors.Reentered.selector)), "at withdraw");
             coin.hook(address(0), "");
         }
     }
@@ -174,7 +176,7 @@ contract TokensTest is Base {
         claim(id, 1, 0);
         market.finalize(id);
         address p = pot(id);
-        refuses(payout(0), 0, abi.encodeCall(IBountyMarket.withdraw, (p)), err(IBountyMarket.TransferFailed.selector));
+        refuses(payout(0), 0, abi.encodeCall(IBountyMarket.withdraw, (p)), err(IMarketErrors.TransferFailed.selector));
         withdrawFrom(p, payout(1));
         withdrawFrom(p, owner);
         withdrawFrom(address(0), payout(0)); // its stake is ether
@@ -191,7 +193,7 @@ contract TokensTest is Base {
         claim(id, 1, 0);
         market.finalize(id);
         phase(id, IBountyMarket.Phase.Closed);
-        refuses(owner, 0, abi.encodeCall(IBountyMarket.withdraw, (pot(id))), err(IBountyMarket.TransferFailed.selector));
+        refuses(owner, 0, abi.encodeCall(IBountyMarket.withdraw, (pot(id))), err(IMarketErrors.TransferFailed.selector));
         coin.pause(false);
         withdrawFrom(pot(id), owner);
     }
@@ -237,7 +239,7 @@ contract TokensTest is Base {
         send(owner, 0, abi.encodeCall(IBountyMarket.cancel, (poor, 0)));
         send(owner, 0, abi.encodeCall(IBountyMarket.cancel, (rich, 0)));
         address asset = pot(poor);
-        refuses(owner, 0, abi.encodeCall(IBountyMarket.withdraw, (asset)), err(IBountyMarket.TransferFailed.selector));
+        refuses(owner, 0, abi.encodeCall(IBountyMarket.withdraw, (asset)), err(IMarketErrors.TransferFailed.selector));
         withdrawFrom(pot(rich), owner);
         eq(coin.balanceOf(owner), 4.4 ether, "the other bounty is whole");
     }
@@ -287,7 +289,7 @@ contract TokensTest is Base {
     function test_a_stake_beside_a_token_has_its_own_least() public {
         IBountyMarket.Params memory p = tokenParams(new Coin(18));
         p.stake = 0.001 ether - 1;
-        bytes memory e = err(IBountyMarket.StakeTooLow.selector, 0.001 ether - 1, 0.001 ether);
+        bytes memory e = err(IMarketErrors.StakeTooLow.selector, 0.001 ether - 1, 0.001 ether);
         refuses(owner, 0, abi.encodeCall(IBountyMarket.create, (p)), e);
         p.stake = 0.001 ether;
         create(p);

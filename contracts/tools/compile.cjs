@@ -69,8 +69,8 @@ function immutables(references, names) {
   return Object.fromEntries(Object.entries(byName).sort(([x], [y]) => (x < y ? -1 : 1)));
 }
 
-/** A contract that others hold the code of: its interface, itself, and the modules it runs. */
-const PARTS = { api: 'IBountyMarket', core: 'BountyMarket', modules: ['MarketPosting', 'MarketClaiming', 'MarketEnding'] };
+/** A contract that others hold the code of: its interface and that one's chapters, itself, and the modules it runs. */
+const PARTS = { api: 'IBountyMarket', chapters: ['IMarketEvents', 'IMarketErrors'], core: 'BountyMarket', modules: ['MarketPosting', 'MarketClaiming', 'MarketEnding'] };
 
 /**
  * Holds what inheritance would hold in one contract: core and modules share one storage layout, each
@@ -99,6 +99,11 @@ function checkParts(contracts) {
   }
   for (const f of functions(PARTS.api)) if (!where.delete(f)) fail(`${PARTS.api}: nothing implements ${f}`);
   for (const [f, name] of where) fail(`${name}: ${f} is not in ${PARTS.api}`);
+  // Whoever reads the interface reads its chapters with it.
+  const inApi = new Set(byName[PARTS.api].abi.map((x) => JSON.stringify(x)));
+  for (const chapter of PARTS.chapters) {
+    for (const x of byName[chapter].abi) if (!inApi.has(JSON.stringify(x))) fail(`${chapter}: ${x.name} is not in ${PARTS.api}`);
+  }
 }
 
 function artifacts({ contracts, sources }) {
@@ -109,8 +114,8 @@ function artifacts({ contracts, sources }) {
     for (const [name, c] of Object.entries(inSource).sort()) {
       const deployed = c.evm.deployedBytecode.object;
       // Kept: what can be deployed, and the interfaces to talk to it. Parts (abstract contracts,
-      // libraries of internal functions) are in the contracts made of them.
-      if (c.abi.length === 0 || (deployed === '' && !source.startsWith('src/interfaces/'))) continue;
+      // libraries of internal functions) are in the contracts made of them, chapters in their interface.
+      if (c.abi.length === 0 || PARTS.chapters.includes(name) || (deployed === '' && !source.startsWith('src/interfaces/'))) continue;
       const creation = c.evm.bytecode.object;
       if (/__\$/.test(creation)) fail(`${name} needs linking, which no deployer here does`);
       const sizes = { creation: creation.length / 2, deployed: deployed.length / 2 };

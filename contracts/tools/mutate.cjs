@@ -2,13 +2,15 @@
 // Breaks the contracts one place at a time and asks whether the tests notice.
 //
 //   node tools/mutate.cjs --sample 20 [--seed 1] [--only MarketEnding] [--part 1/2]
-//   node tools/mutate.cjs --all                                    every place; a day
+//   node tools/mutate.cjs --all                                    every place
 //   node tools/mutate.cjs --report                                 what is known so far
 //
-// Which places, the seed says. A mutant counts when the whole optimizer makes other code of it. Its tests stop at the
-// first that fails; those that know its source best come first, the fixed walks of the campaign last. Works on a copy, in the
-// system's temporary folder. Verdicts are kept in cache/mutants.jsonl, so a run that was stopped goes on; what
-// lived is tried again once the tests have changed. MUTANTS.md answers those that no test can tell. Fails below 90 % killed.
+// Which places, the seed says. Mutants of one source are compiled together, each behind a switch (tools/schemata.cjs); the
+// same code with every switch off must pass all tests first. Tests stop at the first that fails; those that know the
+// source best come first, the fixed walks of the campaign last. What lives counts when the whole optimizer makes other
+// code of it. Works on a copy, in the system's temporary folder. Verdicts are kept in cache/mutants.jsonl, so a run that was
+// stopped goes on; what lived is tried again once the tests have changed. MUTANTS.md answers those that no test can tell.
+// Fails below 90 % killed.
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
@@ -17,6 +19,7 @@ const { spawnSync } = require('child_process');
 const solc = require('solc');
 const { settings } = require('./settings.cjs');
 const { placesOf } = require('./operators.cjs');
+const { compileAll, withMutant } = require('./schemata.cjs');
 
 const ROOT = path.resolve(__dirname, '..');
 const KEPT = path.join(ROOT, 'cache/mutants.jsonl');
@@ -42,10 +45,13 @@ const SOURCES = {
   'libraries/Chunks': [['KeyRegistry'], 'Registries'],
   TokenPot: [['TokenPot', ...MARKET], 'Tokens'],
   KeyRegistry: [['KeyRegistry'], 'Registries|Review'],
-  DatasetRegistry: [['DatasetRegistry'], 'Registries'],
+  DatasetRegistry: [['DatasetRegistry'], 'Registries|DagPb'],
+  DagPb: [['DagPb'], 'DagPb'],
+  'libraries/UnixFs': [['DagPb'], 'DagPb'],
 };
-// Gas differs with any change. The campaign's random half is not for a verdict; its fixed walks come last.
-const LEFT_OUT = 'GasTest|SolvencyTest';
+// Gas differs with any change. The campaign's random half is not for a verdict; its fixed walks come last. Trees of
+// nodes are read by one contract, which no other calls.
+const LEFT_OUT = 'GasTest|SolvencyTest|DagPbTest';
 /** Half the compiler's time, and code that still fits; baseline and mutants alike. */
 const QUICK = { enabled: true, runs: 200, details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: 'u:' } } };
 
@@ -80,17 +86,29 @@ function places(sources) {
       const line = sources[file].content.split('\n')[row - 1].trim();
       const place = `${name}:${row}`;
       const says = `${m.what}, \`${was}\` in \`${line}\``;
-      return { name, file, contracts, first, changed, place, says, id: sha(changed + file) };
+      return { ...m, name, file, contracts, first, changed, place, says, id: sha(changed + file) };
     });
   });
 }
 
+const selection = (contracts) => Object.fromEntries(contracts.map((c) => [`src/${c}.sol`, { [c]: ['evm.bytecode.object'] }]));
+
 /** The contracts with one source replaced; null when it does not compile. */
 function compile(sources, contracts, mutant, optimizer) {
   const all = mutant ? { ...sources, [mutant.file]: { content: mutant.changed } } : sources;
-  const out = solve(all, Object.fromEntries(contracts.map((c) => [`src/${c}.sol`, { [c]: ['evm.bytecode.object'] }])), optimizer);
+  const out = solve(all, selection(contracts), optimizer);
   if ((out.errors || []).some((e) => e.severity === 'error')) return null;
   return Object.fromEntries(contracts.map((c) => [c, `0x${out.contracts[`src/${c}.sol`][c].evm.bytecode.object}`]));
+}
+
+/** What `make` gives for these sources, from the last time. */
+function kept(what, sources, make) {
+  const file = path.join(path.dirname(KEPT), `${sha(JSON.stringify([what, sources, settings]))}.json`);
+  if (!fs.existsSync(file)) {
+    fs.writeFileSync(`${file}.part`, JSON.stringify(make()));
+    fs.renameSync(`${file}.part`, file);
+  }
+  return JSON.parse(fs.readFileSync(file, 'utf8'));
 }
 
 /** A copy of the tests whose artifacts are ours to change. */
@@ -102,10 +120,18 @@ function bench() {
   }
   fs.cpSync(path.join(ROOT, '../tests/vectors'), path.join(copy, '../tests/vectors'), { recursive: true });
   fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'));
+  // forge asks for the compiler's version each time, and npm's takes a second to say it.
+  const version = spawnSync(path.join(ROOT, 'tools/solc'), ['--version'], { encoding: 'utf8' }).stdout;
+  fs.writeFileSync(path.join(copy, 'tools/version'), version);
+  const shim = ['#!/usr/bin/env bash', 'here=$(dirname "$(readlink -f "$0")")', 'if [ "$1" = --version ]; then exec cat "$here/version"; fi', 'exec node "$here/solc-shim.cjs" "$@"'];
+  fs.writeFileSync(path.join(copy, 'tools/solc'), `${shim.join('\n')}\n`);
   const forge = fs.readdirSync(path.join(ROOT, 'node_modules/@foundry-rs')).map((d) => path.join(ROOT, 'node_modules/@foundry-rs', d, 'bin/forge'))[0];
-  const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '16' };
+  // Switches take room that what is deployed does not have.
+  const env = { ...process.env, FOUNDRY_FUZZ_RUNS: '4', FOUNDRY_CODE_SIZE_LIMIT: '1000000' };
   const run = (...which) => {
-    const out = spawnSync(forge, ['test', '--fail-fast', ...which], { cwd: copy, env, timeout: 540000, encoding: 'utf8', maxBuffer: 1 << 28 });
+    // Processor time, not time: a loop without an end is a kill, a busy machine is not.
+    const limited = ['-c', 'ulimit -t 120; exec "$@"', 'bash', forge, 'test', '--fail-fast', ...which];
+    const out = spawnSync('bash', limited, { cwd: copy, env, encoding: 'utf8', maxBuffer: 1 << 28 });
     if (out.status === 0) return null;
     const failed = /\[FAIL[^\n]*\] (\w+)\(/.exec(out.stdout || '');
     if (!failed && out.status === null) return 'time ran out';
@@ -115,14 +141,13 @@ function bench() {
   return {
     put: (code) => {
       for (const [name, bytecode] of Object.entries(code)) {
-        const file = path.join(copy, 'artifacts', `${name}.json`);
-        const json = JSON.parse(fs.readFileSync(file, 'utf8'));
-        fs.writeFileSync(file, JSON.stringify({ ...json, bytecode }));
+        fs.writeFileSync(path.join(copy, 'artifacts', `${name}.json`), JSON.stringify({ bytecode }));
       }
     },
     /** The test that failed, or null. */
     failing: (first) => {
       const known = first.split('|').map((t) => `${t}Test`).join('|');
+      if (first === 'DagPb') return run('--match-contract', '^DagPbTest$');
       return (
         run('--match-contract', `^(${known})$`) ||
         run('--no-match-contract', `^(${known}|${LEFT_OUT})$`) ||
@@ -131,6 +156,57 @@ function bench() {
     },
     remove: () => fs.rmSync(path.dirname(copy), { recursive: true }),
   };
+}
+
+/** Judges each mutant of the list, source by source; `keep` takes the verdicts. */
+function judge(sources, list, keep) {
+  if (!list.length) return;
+  const table = bench();
+  // Everything deployed is compiled alike, mutant or not; and must be good as it is, or nothing here means anything.
+  const sound = kept(`sound ${JSON.stringify(QUICK)}`, sources, () => {
+    const deployed = new Set(Object.values(SOURCES).flatMap(([contracts]) => contracts));
+    return Object.assign({}, ...[...deployed].map((c) => compile(sources, [c], null, QUICK)));
+  });
+  const fine = (code, first, what) => {
+    table.put(code);
+    const by = table.failing(first);
+    if (by) throw new Error(`${by} fails without any mutant${what}`);
+  };
+  fine(sound, 'Story', '');
+  fine({}, 'DagPb', '');
+  const whole = (c) => JSON.parse(fs.readFileSync(path.join(ROOT, 'artifacts', `${c}.json`), 'utf8')).bytecode;
+  const verdict = (mutant, code) => {
+    table.put(code);
+    const by = table.failing(mutant.first);
+    table.put(Object.fromEntries(mutant.contracts.map((c) => [c, sound[c]])));
+    if (by) {
+      keep(mutant, 'killed', by);
+      process.stdout.write(`killed ${mutant.place}: ${mutant.says} by ${by}\n`);
+      return;
+    }
+    const other = mutant.contracts.some((c) => compile(sources, [c], mutant, settings.optimizer)[c] !== whole(c));
+    keep(mutant, other ? 'lived' : 'same code');
+  };
+  for (const name of new Set(list.map((m) => m.name))) {
+    const mutants = list.filter((m) => m.name === name).map((m, i) => ({ ...m, number: i + 1 }));
+    const { file, contracts, first } = mutants[0];
+    const rest = new Set(mutants);
+    for (const { list: group, code } of compileAll(sources, file, mutants, (s) => solve(s, selection(contracts), QUICK), contracts)) {
+      const on = (number) => Object.fromEntries(contracts.map((c) => [c, withMutant(code[c], number)]));
+      fine(on(0), first, `, all switches of ${name} off`);
+      for (const m of group) {
+        verdict(m, on(m.number));
+        rest.delete(m);
+      }
+    }
+    for (const m of rest) {
+      const code = compile(sources, contracts, m, QUICK);
+      if (!code) keep(m, 'no code');
+      else if (contracts.every((c) => code[c] === sound[c])) keep(m, 'same code');
+      else verdict(m, code);
+    }
+  }
+  table.remove();
 }
 
 function main() {
@@ -173,42 +249,10 @@ function main() {
     if (verdict in c) c[verdict] += 1;
     if (verdict === 'lived') process.stdout.write(`LIVED  ${m.place}: ${m.says}\n`);
   };
-  const counting = (k) => k.verdict === 'killed' || k.verdict === 'lived';
   if (wanted === 0) for (const m of all) if (known.has(m.id)) count(m, known.get(m.id));
-  const table = wanted === 0 ? null : bench();
-  const sound = {};
-  let tried = 0;
-  if (table) {
-    // Everything deployed is compiled alike, mutant or not; and must be good as it is, or nothing here means anything.
-    for (const c of [...MARKET, 'TokenPot', 'KeyRegistry', 'DatasetRegistry']) Object.assign(sound, compile(sources, [c], null, QUICK));
-    table.put(sound);
-    const by = table.failing('Story');
-    if (by) throw new Error(`${by} fails without any mutant`);
-  }
-  for (const [i, mutant] of all.entries()) {
-    if (tried >= wanted) break;
-    if (i % parts !== part - 1) continue;
-    let k = settled(mutant);
-    if (!k) {
-      const code = compile(sources, mutant.contracts, mutant, QUICK);
-      if (!code) k = keep(mutant, 'no code');
-      else if (Object.entries(code).every(([c, b]) => sound[c] === b)) k = keep(mutant, 'same code');
-      else {
-        table.put(code);
-        const by = table.failing(mutant.first);
-        table.put(Object.fromEntries(mutant.contracts.map((c) => [c, sound[c]])));
-        if (by) k = keep(mutant, 'killed', by);
-        else {
-          const whole = (m) => JSON.stringify(compile(sources, mutant.contracts, m, settings.optimizer));
-          k = keep(mutant, whole(null) === whole(mutant) ? 'same code' : 'lived');
-        }
-      }
-      if (k.verdict === 'killed') process.stdout.write(`killed ${mutant.place}: ${mutant.says} by ${k.by}\n`);
-    }
-    if (counting(k)) tried += 1;
-    count(mutant, k);
-  }
-  if (table) table.remove();
+  const chosen = all.filter((m, i) => i % parts === part - 1).slice(0, wanted);
+  if (wanted) judge(sources, chosen.filter((m) => !settled(m)), keep);
+  for (const m of chosen) count(m, known.get(m.id));
   const sum = { killed: 0, lived: 0, equivalent: 0 };
   for (const [name, c] of Object.entries(counts).sort()) {
     for (const key of Object.keys(sum)) sum[key] += c[key];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IBountyMarket} from "../interfaces/IBountyMarket.sol";
+import {IMarketErrors} from "../interfaces/IMarketErrors.sol";
 import {FIELD_ORDER} from "./Tags.sol";
 
 /// @title What the chain reads of a ciphertext
@@ -19,7 +19,7 @@ library Ciphertext {
                 y := addmod(mulmod(y, z, FIELD_ORDER), word, FIELD_ORDER)
             }
         }
-        if (bad != type(uint256).max) revert IBountyMarket.CiphertextWord(bad);
+        if (bad != type(uint256).max) revert IMarketErrors.CiphertextWord(bad);
     }
 
     /// @notice Sum of Y_j * z^(3072 j) over the sums of chunks: what `evaluate` gives of all of them.
@@ -31,7 +31,7 @@ library Ciphertext {
         }
         for (uint256 j = sums.length; j != 0;) {
             uint256 sum = sums[--j];
-            if (sum >= FIELD_ORDER) revert IBountyMarket.NotAFieldElement(sum);
+            if (sum >= FIELD_ORDER) revert IMarketErrors.NotAFieldElement(sum);
             y = addmod(mulmod(y, step, FIELD_ORDER), sum, FIELD_ORDER);
         }
     }
