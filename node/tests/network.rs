@@ -133,7 +133,7 @@ fn a_dataset_is_fetched_from_a_peer_resumed_and_refused() {
 fn a_fetched_folder_is_compared_with_its_manifest() {
     let scratch = tempfile::tempdir().unwrap();
     let from = scratch.path().join("from");
-    let imported = finish(&mut import_digits(&asset("digits-train.bin"), &from))
+    let imported = finish(import_digits(&asset("digits-train.bin"), &from).args(["--per-shard", "400"]))
         .ok()
         .json();
     let manifest: Cid = imported["manifest"].as_str().unwrap().parse().unwrap();
