@@ -9,10 +9,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
-use zkaggle_net::{Blockstore, DiskBlockstore, IdentitySeed, NetConfig, Network};
+use zkaggle_ipld::build::{Built, FolderBuilder};
+use zkaggle_net::{Blockstore, Cid, DiskBlockstore, IdentitySeed, NetConfig, Network, Visibility};
 
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
+const REFUSED: i32 = 3;
 const NOT_FOUND: i32 = 4;
 const UNREACHABLE: i32 = 5;
 
@@ -124,6 +126,75 @@ fn a_dataset_is_fetched_from_a_peer_resumed_and_refused() {
     finish(&mut fetch(cid, &elsewhere, &nobody)).refused(UNREACHABLE, &["127.0.0.1"]);
     let nobody = ["--ipfs-api", "http://127.0.0.1:1"];
     finish(&mut fetch(cid, &elsewhere, &nobody)).refused(UNREACHABLE, &["start Kubo"]);
+}
+
+/// A folder that holds a manifest is the dataset of that manifest, or is refused; a folder of other files is just a folder.
+#[test]
+fn a_fetched_folder_is_compared_with_its_manifest() {
+    let scratch = tempfile::tempdir().unwrap();
+    let from = scratch.path().join("from");
+    let imported = finish(import_digits(&asset("digits-train.bin"), &from).args(["--per-shard", "400"]))
+        .ok()
+        .json();
+    let manifest: Cid = imported["manifest"].as_str().unwrap().parse().unwrap();
+    let shards: Vec<Cid> = imported["shards"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|shard| shard.as_str().unwrap().parse().unwrap())
+        .collect();
+    let store = DiskBlockstore::open(from.join("blocks")).unwrap();
+    for block in store.list() {
+        store.release(&block.cid).unwrap();
+    }
+    let folder = |entries: &[(String, Cid)]| {
+        let mut out = FolderBuilder::default();
+        for (name, cid) in entries {
+            let size = store.info(cid).unwrap().size;
+            let built = Built {
+                cid: *cid,
+                size,
+                tsize: size,
+                blocks: 1,
+            };
+            out.insert(name.clone(), built).unwrap();
+        }
+        let mut keep = |cid: Cid, block: &[u8]| {
+            store
+                .put_block(&cid, block, Visibility::Public)
+                .map_err(std::io::Error::other)
+        };
+        out.finish(&mut keep).unwrap().cid.to_string()
+    };
+    let named = |shards: &[Cid]| -> Vec<(String, Cid)> {
+        let names = (0..).map(|i| format!("shard-{i:05}.bin"));
+        names.zip(shards.iter().copied()).collect()
+    };
+    let with = |manifest: Cid, shards: &[Cid]| [vec![("manifest.json".to_owned(), manifest)], named(shards)].concat();
+    let whole = imported["folder"].as_str().unwrap().to_owned();
+    assert!(shards.len() > 1);
+    let less = folder(&with(manifest, &shards[1..]));
+    let mut swapped = shards.clone();
+    swapped.swap(0, 1);
+    let swapped = folder(&with(manifest, &swapped));
+    let foreign = store.put(br#"{"name":"an app"}"#, Visibility::Public).unwrap();
+    let foreign = folder(&with(foreign, &shards[..1]));
+    drop(store);
+
+    let server = serve(&from);
+    let to = scratch.path().join("to");
+    let peer = ["--peer", &server.address, "--pin"];
+    let wrong = "is not the dataset that its manifest.json describes";
+    finish(&mut fetch(&less, &to, &peer)).refused(REFUSED, &[&less, wrong, "leaf 1 is "]);
+    finish(&mut fetch(&swapped, &to, &peer)).refused(REFUSED, &[&swapped, wrong, "leaf 1 is "]);
+    let store = DiskBlockstore::open(to.join("blocks")).unwrap();
+    assert!(store.list().iter().all(|block| !block.pinned));
+    drop(store);
+    let done = finish(&mut fetch(&whole, &to, &peer)).ok().json();
+    assert_eq!(done["dataset"]["n"], imported["n"]);
+    let done = finish(&mut fetch(&foreign, &to, &peer)).ok().json();
+    assert!(done["dataset"].is_null(), "{done}");
+    drop(server);
 }
 
 fn doctor(dir: &Path) -> Command {

@@ -1,13 +1,13 @@
-//! A record file that is on IPFS already: its leaves become the shards, and no byte is written again.
+//! Record files that are on IPFS already: their leaves become the shards, and no byte is written again.
 //!
 //! This needs leaves that are shards: raw blocks of whole records, features first and the label last, at most
 //! [`MAX_SHARD_BYTES`] long, as `ipfs add --raw-leaves --chunker=size-N` makes them with N a multiple of the record. Proofs
 //! and contracts read records from offset 0 at a stride of the record's size, so a file of another layout is re-cut by an
-//! ordinary import instead.
+//! ordinary import instead. A folder of such files is read in the order of their paths, each file cut by itself.
 
 use crate::error::ImportError;
 use crate::parts::{Naming, Part, folder};
-use crate::root::LIMITS;
+use crate::root::{LIMITS, MANIFEST};
 use std::io;
 use zkaggle_graph::dataset::import::check_records;
 use zkaggle_graph::dataset::{DatasetError, Manifest, ShardEntry};
@@ -17,7 +17,7 @@ use zkaggle_ipld::{Cid, RAW};
 
 const CURE: &str = "fetch the file and import it, which cuts it anew";
 
-/// Makes the leaves of one file a dataset, hashing every node from the root down.
+/// Makes the leaves of a file, or of a folder's files, a dataset, hashing every node from the root down.
 ///
 /// # Errors
 /// Names the block that is missing, or no shard.
@@ -28,21 +28,34 @@ pub fn in_place(
     get: impl FnMut(&Cid) -> io::Result<Option<Vec<u8>>>,
 ) -> Result<Part, ImportError> {
     schema.check()?;
-    let mut entries: Vec<ShardEntry> = vec![];
+    let mut leaves: Vec<(String, u64, ShardEntry)> = vec![];
     each(root, LIMITS, get, |item, given| {
-        let place = format!("{root}, leaf {} ({})", entries.len() + 1, item.cid);
-        let bytes = match given {
-            Given::Inner => return Ok(()),
-            Given::File { size, ref bytes, .. } if bytes.is_empty() && size > 0 => return Ok(()),
-            Given::File { bytes, .. } | Given::Part { bytes, .. } => bytes,
-            Given::Folder { .. } | Given::Symlink { .. } => {
+        let (path, offset, bytes) = match given {
+            Given::Inner | Given::Folder { .. } => return Ok(()),
+            Given::File { path, .. } if path == MANIFEST => {
                 return Err(ImportError::refused(
                     root,
-                    "it is no file",
-                    "name the CID of one record file",
+                    format!("it holds a {MANIFEST} already"),
+                    "name the dataset by it, or leave it out of the folder",
+                ));
+            }
+            Given::File { size, ref bytes, .. } if bytes.is_empty() && size > 0 => return Ok(()),
+            Given::File { path, bytes, .. } => (path, 0, bytes),
+            Given::Part { path, offset, bytes } => (path, offset, bytes),
+            Given::Symlink { path, .. } => {
+                return Err(ImportError::refused(
+                    root,
+                    format!("{path:?} is a symlink, which names no bytes"),
+                    "name a record file, or a folder of record files",
                 ));
             }
         };
+        let named = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" of {path:?}")
+        };
+        let place = format!("{root}, leaf {}{named} ({})", leaves.len() + 1, item.cid);
         if item.cid.codec() != RAW {
             return Err(ImportError::refused(
                 place,
@@ -58,12 +71,16 @@ pub fn in_place(
             ));
         }
         check_records(&schema, &bytes).map_err(|e| ImportError::refused(place, e, CURE))?;
-        entries.push(ShardEntry {
+        let entry = ShardEntry {
             cid: item.cid,
             bytes: bytes.len() as u64,
-        });
+        };
+        leaves.push((path, offset, entry));
         Ok(())
     })?;
+    // As a root is compared with its manifest: by path and place, whatever order a sharded folder comes in.
+    leaves.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    let entries = leaves.into_iter().map(|(_, _, entry)| entry).collect();
     let manifest = Manifest::new(naming.name, naming.licence, schema, entries).map_err(DatasetError::from)?;
     let (folder, _) = folder(&manifest)?;
     Ok(Part { manifest, folder })
@@ -89,7 +106,7 @@ impl From<WalkError> for ImportError {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use zkaggle_ipld::build::{FileOptions, Leaves, add_file};
+    use zkaggle_ipld::build::{Built, FileOptions, FolderBuilder, Leaves, add_file};
 
     const NAMING: Naming<'_> = Naming {
         name: "x",
@@ -133,6 +150,55 @@ mod tests {
         // One raw block is a file of its own.
         let (root, blocks) = file(1 << 20, Leaves::Raw, &records(256));
         assert_eq!(used(root, &blocks).unwrap().manifest.shards()[0].cid, root);
+    }
+
+    /// Several files, as CIFAR-10 has them: the shards of the first by name, then those of the second.
+    #[test]
+    fn a_folders_files_are_one_dataset() {
+        let mut blocks = BTreeMap::new();
+        let mut built = BTreeMap::new();
+        let options = FileOptions {
+            chunk: 4 * 64,
+            ..FileOptions::default()
+        };
+        let all = records(384);
+        for (name, bytes) in [("b.bin", &all[4 * 256..]), ("a.bin", &all[..4 * 256])] {
+            let file = add_file(bytes, &options, &mut |cid, bytes: &[u8]| {
+                blocks.insert(cid, bytes.to_vec());
+                Ok(())
+            });
+            built.insert(name, file.unwrap());
+        }
+        let mut folder = |entries: &[(&str, Built)]| {
+            let mut out = FolderBuilder::default();
+            for (name, built) in entries {
+                out.insert((*name).to_owned(), *built).unwrap();
+            }
+            let mut keep = |cid, bytes: &[u8]| {
+                blocks.insert(cid, bytes.to_vec());
+                Ok(())
+            };
+            (out.finish(&mut keep).unwrap(), blocks.clone())
+        };
+        let (root, stored) = folder(&[("b.bin", built["b.bin"]), ("a.bin", built["a.bin"])]);
+        let part = used(root.cid, &stored).unwrap();
+        let expected: Vec<Cid> = all.chunks(4 * 64).map(zkaggle_ipld::raw_cid).collect();
+        let shards: Vec<Cid> = part.manifest.shards().iter().map(|s| s.cid).collect();
+        assert_eq!((part.manifest.n(), &shards), (384, &expected));
+        crate::root::check(root.cid, &part.manifest, |c| Ok(stored.get(c).cloned())).unwrap();
+
+        let (inner, stored) = folder(&[("inner", root), ("z.bin", built["b.bin"])]);
+        assert_eq!(
+            used(inner.cid, &stored).unwrap().manifest.n(),
+            384 + 128,
+            "folders in folders too"
+        );
+        let (described, stored) = folder(&[("manifest.json", built["a.bin"]), ("z.bin", built["b.bin"])]);
+        assert!(
+            used(described.cid, &stored)
+                .unwrap_err()
+                .contains("holds a manifest.json already")
+        );
     }
 
     #[test]

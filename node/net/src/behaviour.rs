@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use futures::io::BufReader;
 use libp2p::{
     PeerId, StreamProtocol, Swarm, Transport as _,
     allow_block_list::{self, BlockedPeers},
@@ -14,6 +15,7 @@ use libp2p::{
 
 use crate::{
     announce::{MAX_ANNOUNCEMENT, TOPIC},
+    batch::Batched,
     bitswap::inbound,
     network::{Dht, NetConfig, NetError},
     provide::{MAX_FOREIGN, MAX_OWN, RECORD_TTL},
@@ -21,6 +23,8 @@ use crate::{
 
 /// A bound on kept records' addresses and values; values are never kept.
 const NO_VALUES: usize = 0;
+/// Bytes of a connection that one system call may bring.
+const READ_AHEAD: usize = 64 * 1024;
 const IDENTIFY: &str = "/zkaggle/1.0.0";
 
 /// A topic's messages carry signature, source and sequence number besides the announcement.
@@ -91,8 +95,10 @@ fn transport(key: &identity::Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>,
         reason: error.to_string(),
     })?;
     Ok(base
+        // Noise reads 8 KiB at a time.
+        .map(|socket, _| BufReader::with_capacity(READ_AHEAD, socket))
         .upgrade(Version::V1Lazy)
-        .authenticate(noise)
+        .authenticate(Batched(noise))
         .multiplex(multiplexer())
         .timeout(Duration::from_secs(20))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))

@@ -69,7 +69,7 @@ pub enum DagError {
 }
 
 impl Content {
-    /// Fetches everything below `roots` into the store, calling `progress` after each block with its name.
+    /// Fetches everything below `roots` into the store, calling `progress` after each block with its name and place.
     ///
     /// Each root has the limits to itself; a tree is walked depth first, so that what waits stays small.
     ///
@@ -80,7 +80,7 @@ impl Content {
         &self,
         roots: &[Cid],
         options: &DagOptions,
-        mut progress: impl FnMut(&Cid, &DagProgress),
+        mut progress: impl FnMut(&Item, &DagProgress),
     ) -> Result<DagProgress, DagError> {
         let mut walks = Vec::with_capacity(roots.len());
         for root in roots.iter().rev() {
@@ -129,7 +129,7 @@ impl Content {
             done.bytes += block.bytes().len() as u64;
             done.resumed += u64::from(here);
             done.pending = flying.len() as u64;
-            progress(&item.cid, &done);
+            progress(&item, &done);
         }
     }
 }

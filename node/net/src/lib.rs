@@ -35,6 +35,7 @@ pub mod dag;
 pub mod kubo;
 pub mod network;
 
+mod batch;
 mod behaviour;
 mod event_loop;
 mod provide;

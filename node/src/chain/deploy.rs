@@ -26,6 +26,7 @@ use zkaggle_graph::ids::Role;
 const CONTRACTS: &[(&str, &[&str])] = &[
     ("KeyRegistry", &[]),
     ("DatasetRegistry", &["KeyRegistry"]),
+    ("DagPb", &["DatasetRegistry"]),
     ("MarketPosting", &["DatasetRegistry"]),
     ("MarketClaiming", &["DatasetRegistry"]),
     ("MarketEnding", &["DatasetRegistry"]),

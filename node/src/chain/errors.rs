@@ -4,7 +4,7 @@ use super::endpoints::EndpointError;
 use crate::failure::{Code, Failure};
 use alloy::sol_types::SolInterface;
 use alloy::transports::{RpcError, TransportErrorKind};
-use zkaggle_bindings::{IBountyMarket, IDatasetRegistry, IKeyRegistry};
+use zkaggle_bindings::{IBountyMarket, IDagPb, IDatasetRegistry, IKeyRegistry};
 
 /// Most characters repeated of what an endpoint says.
 const MOST_SAID: usize = 300;
@@ -65,6 +65,9 @@ pub fn revert_reason(data: &[u8]) -> String {
     }
     if let Ok(e) = IDatasetRegistry::IDatasetRegistryErrors::abi_decode(data) {
         return format!("the dataset registry refused: {e:?}");
+    }
+    if let Ok(e) = IDagPb::IDagPbErrors::abi_decode(data) {
+        return format!("the reader of roots refused: {e:?}");
     }
     format!(
         "reverted with 0x{}",

@@ -12,6 +12,7 @@
 //! | [`convert`], [`view`] | from logs to the book of [`crate::bounty`], kept up with the chain |
 //! | [`deployment`] | which contracts, where, with which code; checked before they are used |
 //! | [`deploy`] | puts the contracts on a chain, at the same addresses everywhere |
+//! | [`links`] | which leaves a dag-pb root has, as the chain recorded it |
 //! | [`keys`] | verifying keys in the registry: derive, compare, register |
 //! | [`market`] | bounties, entries, boards and claims, read and written |
 //! | [`chunks`] | claims too large for calldata: listed, challenged, answered, settled |
@@ -34,6 +35,7 @@ pub mod fees;
 #[cfg(test)]
 pub(crate) mod hostile;
 pub mod keys;
+pub mod links;
 pub mod market;
 pub mod outbox;
 pub mod states;

@@ -183,6 +183,13 @@ pub enum DatasetCommand {
         after_help = "Example:\n  zkaggle dataset fetch bafkrei… --dir ~/.zkaggle --peer /ip4/192.0.2.7/tcp/4101/p2p/12D3KooW…"
     )]
     Fetch(super::dataset_fetch::FetchArgs),
+    /// Record on chain which shards a dataset's folder names, for those who have none of its blocks.
+    ///
+    /// Everything below the root is hashed here first. What recording takes is said before anything is sent.
+    #[command(
+        after_help = "Example:\n  zkaggle dataset link bafybei… --dir ~/.zkaggle --dry-run\n  zkaggle bounty show 7 --root bafybei… --deployment deployment.json"
+    )]
+    Link(super::dataset_link::LinkArgs),
     /// Prove that the shards' CIDs and commitments name the same bytes; run again, it continues.
     #[command(
         after_help = "Example:\n  zkaggle dataset prove bafkrei… --dir ~/.zkaggle --out proofs --max-memory 3GiB"

@@ -37,7 +37,7 @@ pub enum BountyCommand {
     #[command(
         after_help = "Example:\n  zkaggle bounty show 1 --rpc-url http://127.0.0.1:8545 --deployment deployment.json"
     )]
-    Show(IdArgs),
+    Show(ShowArgs),
     /// Let the beacon choose the public part of a bounty with a draw, open it on chain, and release its blocks.
     #[command(after_help = "Example:\n  zkaggle bounty draw bounty.toml --dir ~/.zkaggle")]
     Draw(FileArgs),
@@ -118,6 +118,17 @@ pub struct IdArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The bounty's number.
+    pub id: u64,
+    /// Compare the bounty's shards with what the chain has recorded of this dag-pb root; no block is needed.
+    #[arg(long, value_name = "CID")]
+    pub root: Option<String>,
+    #[command(flatten)]
+    pub market: MarketArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct ListArgs {
     /// Only bounties in this phase.
     #[arg(long, value_name = "PHASE", value_parser = phase)]
@@ -155,9 +166,16 @@ pub async fn run(args: BountyArgs, out: Output) -> Result<()> {
         BountyCommand::List(a) => list(a, out).await,
         BountyCommand::Show(a) => {
             let market = connect::reader(&a.market).await?;
-            let seen = show::History::read(&market).await?;
-            let seen = show::Bounty::read(&market, &seen, a.id).await?;
-            out.print(&seen, &seen.text())
+            let history = show::History::read(&market).await?;
+            let seen = show::Bounty::read(&market, &history, a.id).await?;
+            let Some(root) = &a.root else {
+                return out.print(&seen, &seen.text());
+            };
+            let link = show::Link::read(&market, &history, a.id, root).await?;
+            let text = format!("{}\n{}", seen.text(), link.text());
+            let mut document = serde_json::to_value(&seen)?;
+            document["link"] = serde_json::to_value(&link)?;
+            out.print(&document, &text)
         }
         BountyCommand::Draw(a) => {
             let (mut p, end) = provider(&a).await?;

@@ -15,6 +15,7 @@ pub async fn run(args: DatasetArgs, out: Output) -> Result<()> {
     match args.command {
         DatasetCommand::Import(a) => dataset_import::run(*a, out),
         DatasetCommand::Export(a) => dataset_car::export(&a, out),
+        DatasetCommand::Link(a) => super::dataset_link::run(a, out).await,
         DatasetCommand::Fetch(a) => super::dataset_fetch::run(a, out).await,
         DatasetCommand::Prove(a) => super::dataset_prove::prove(a, out).await,
         DatasetCommand::Verify(a) => super::dataset_prove::verify(a, out),

@@ -2,6 +2,7 @@
 
 use super::connect::{multiaddr, net_config};
 use super::output::Output;
+use crate::dataset;
 use crate::failure::{Code, Failure};
 use crate::node_dir::{CONFIG_FILE, NodeDir};
 use anyhow::{Context, Result};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zkaggle_config::{Config, Loader};
 use zkaggle_graph::dataset::Manifest;
+use zkaggle_ipld::chain::MANIFEST;
 use zkaggle_net::{
     Blockstore, Cid, Content, DagOptions, DagProgress, DiskBlockstore, IdentitySeed, KuboClient, NetConfig, Network,
 };
@@ -148,7 +150,7 @@ async fn join(args: &FetchArgs, config: &Config, store: Arc<DiskBlockstore>, her
 struct Fetched {
     progress: DagProgress,
     seconds: f64,
-    /// Name, records and shards, when the root is a manifest.
+    /// Name, records and shards, when the root is a manifest or a folder with one.
     dataset: Option<(String, u64, usize)>,
 }
 
@@ -160,7 +162,7 @@ async fn fetch(args: &FetchArgs, content: &Content, root: Cid) -> Result<Fetched
     };
     options.limits.bytes = args.max_size << 20;
     let mut meter = Meter::new();
-    let mut cids = vec![];
+    let mut cids = Fetches::default();
     let mut progress = fetch_roots(content, &[root], &options, &mut meter, &mut cids).await?;
     // One raw block may be a manifest, whose shards are named in it.
     let manifest = match progress.blocks {
@@ -184,9 +186,14 @@ async fn fetch(args: &FetchArgs, content: &Content, root: Cid) -> Result<Fetched
         progress.resumed += more.resumed;
     }
     meter.end();
+    let manifest = match manifest {
+        None => in_folder(content, root, cids.manifest).await?,
+        manifest => manifest,
+    };
     if args.pin {
         let store = content.store().clone();
-        let pinned = tokio::task::spawn_blocking(move || cids.iter().try_for_each(|cid| store.set_pinned(cid, true)));
+        let pinned =
+            tokio::task::spawn_blocking(move || cids.all.iter().try_for_each(|cid| store.set_pinned(cid, true)));
         pinned.await.context("pin the blocks")??;
     }
     Ok(Fetched {
@@ -196,15 +203,26 @@ async fn fetch(args: &FetchArgs, content: &Content, root: Cid) -> Result<Fetched
     })
 }
 
+/// The blocks of a fetch.
+#[derive(Default)]
+struct Fetches {
+    all: Vec<Cid>,
+    /// The first block of the root folder's file of the manifest's name.
+    manifest: Option<Cid>,
+}
+
 async fn fetch_roots(
     content: &Content,
     roots: &[Cid],
     options: &DagOptions,
     meter: &mut Meter,
-    cids: &mut Vec<Cid>,
+    cids: &mut Fetches,
 ) -> Result<DagProgress> {
-    let fetched = content.fetch_dag(roots, options, |cid, now| {
-        cids.push(*cid);
+    let fetched = content.fetch_dag(roots, options, |item, now| {
+        cids.all.push(item.cid);
+        if item.path == MANIFEST {
+            cids.manifest = Some(item.cid);
+        }
         meter.show(now);
     });
     match fetched.await {
@@ -221,6 +239,30 @@ async fn manifest(content: &Content, root: Cid) -> Result<Option<Manifest>> {
     let store = content.store().clone();
     let bytes = tokio::task::spawn_blocking(move || store.get(&root)).await??;
     Ok(bytes.and_then(|bytes| Manifest::from_bytes(&bytes).ok()))
+}
+
+/// Compares a folder that was fetched with the manifest in it, if one block of it is one.
+///
+/// # Errors
+/// Names the leaf that is not the manifest's: what has arrived stays, but is no dataset.
+async fn in_folder(content: &Content, root: Cid, found: Option<Cid>) -> Result<Option<Manifest>> {
+    let Some(cid) = found else { return Ok(None) };
+    // Any folder may hold a file of this name.
+    let Some(manifest) = manifest(content, cid).await? else {
+        return Ok(None);
+    };
+    let store = content.store().clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        dataset::check_root(store.as_ref(), root, &manifest)?;
+        anyhow::Ok(manifest)
+    });
+    let checked = checked.await.context("read the folder")?;
+    let manifest = checked.map_err(|e| {
+        Failure::refused(format!(
+            "{root} has arrived whole and is not the dataset that its {MANIFEST} describes ({e:#}); it is not pinned"
+        ))
+    })?;
+    Ok(Some(manifest))
 }
 
 /// A line on the terminal, rewritten a few times a second; nothing where stderr is no terminal.

@@ -80,15 +80,10 @@ pub async fn run(args: DeployArgs, out: Output) -> Result<()> {
         // Others deployed it at a time we do not know: events are read from the chain's first block on.
         done.deployment.deploy_block = 0;
     }
-    if let Some(d) = earlier.filter(|d| d.contracts != done.deployment.contracts) {
-        let differs = d
-            .contracts
-            .keys()
-            .find(|k| d.contracts.get(*k) != done.deployment.contracts.get(*k));
+    if let Some(name) = earlier.as_ref().and_then(|d| contradicted(d, &done.deployment)) {
         return Err(Failure::refused(format!(
-            "{} names another deployment (it differs in {}); give another --out to keep both",
+            "{} names another deployment (it differs in {name}); give another --out to keep both",
             args.out.display(),
-            differs.map_or("its contracts", String::as_str)
         )));
     }
     done.deployment.check(&chain).await?;
@@ -113,6 +108,15 @@ pub async fn run(args: DeployArgs, out: Output) -> Result<()> {
     text += &format!("written to {}", args.out.display());
     let value = json!({ "created": done.created, "gas": done.gas, "deployment": done.deployment });
     out.print(&value, &text)
+}
+
+/// A contract of an earlier deployment that stands elsewhere now. What was added since contradicts nothing.
+fn contradicted<'a>(earlier: &'a Deployment, now: &Deployment) -> Option<&'a str> {
+    let differs = earlier
+        .contracts
+        .iter()
+        .find(|(name, d)| now.contracts.get(*name) != Some(d));
+    differs.map(|(name, _)| name.as_str())
 }
 
 /// The rehearsal alone.
@@ -167,4 +171,37 @@ fn begun(path: &Path, chain_id: u64) -> Result<Option<Begun>> {
     let b: Begun = serde_json::from_str(&text)
         .map_err(|e| Failure::usage(format!("{}: {e}; remove it to begin anew", path.display())))?;
     Ok((b.chain_id == chain_id).then_some(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::deployment::{Deployed, FORMAT};
+    use alloy::primitives::{Address, B256};
+
+    /// A file of before a contract was added is completed; one that names other code is not touched.
+    #[test]
+    fn an_earlier_deployment_is_completed_and_never_contradicted() {
+        let deployed = |byte: u8| Deployed {
+            address: Address::repeat_byte(byte),
+            code_hash: B256::repeat_byte(byte),
+        };
+        let of = |contracts: &[(&str, u8)]| Deployment {
+            format: FORMAT.into(),
+            chain_id: 1337,
+            deploy_block: 0,
+            srs_id: B256::ZERO,
+            development: true,
+            factory: None,
+            contracts: contracts
+                .iter()
+                .map(|(name, byte)| ((*name).to_owned(), deployed(*byte)))
+                .collect(),
+        };
+        let now = of(&[("BountyMarket", 1), ("DagPb", 2)]);
+        assert_eq!(contradicted(&now, &now), None);
+        assert_eq!(contradicted(&of(&[("BountyMarket", 1)]), &now), None);
+        assert_eq!(contradicted(&of(&[("BountyMarket", 3)]), &now), Some("BountyMarket"));
+        assert_eq!(contradicted(&of(&[("Gone", 1)]), &now), Some("Gone"));
+    }
 }

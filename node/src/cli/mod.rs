@@ -16,6 +16,7 @@ mod dataset_car;
 mod dataset_fetch;
 mod dataset_holders;
 mod dataset_import;
+mod dataset_link;
 mod dataset_prove;
 mod demo;
 mod deploy;

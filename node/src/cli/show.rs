@@ -1,9 +1,11 @@
 //! A bounty and an entry as people and machines read them.
 
 use crate::bounty;
+use crate::chain::links::{Links, Witness};
 use crate::chain::market::Market;
 use crate::chain::outbox::show;
 use crate::chain::view::View;
+use crate::dataset;
 use crate::failure::Failure;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::Result;
@@ -194,6 +196,44 @@ impl Bounty {
             out.push(format!("claims    {}", self.claims));
         }
         out.join("\n")
+    }
+}
+
+/// What the chain has recorded of the root that a bounty's data are said to have.
+#[derive(Clone, Debug, Serialize)]
+pub struct Link {
+    pub root: String,
+    /// Whether it is recorded, and with this bounty's shards: others are an error.
+    pub recorded: bool,
+}
+
+impl Link {
+    /// # Errors
+    /// Refused before the reveal, and when the root is recorded with other leaves.
+    pub async fn read(market: &Market, seen: &History, id: u64, root: &str) -> Result<Self> {
+        let root = dataset::parse(root)?;
+        let b = seen.bounty(id)?;
+        if b.digests.is_empty() {
+            return Err(Failure::refused(format!(
+                "bounty {id} has not revealed its shards, so no root can be compared with them"
+            )));
+        }
+        let digests: Vec<[u8; 32]> = b.digests.iter().map(|d| d.0).collect();
+        let links = Links::of(market.chain(), market.deployment())?;
+        Ok(Self {
+            root: root.to_string(),
+            recorded: links.witness(&root, &digests).await? == Witness::Agrees,
+        })
+    }
+
+    pub fn text(&self) -> String {
+        match self.recorded {
+            true => format!("root      {}: recorded on chain, with these shards", self.root),
+            false => format!(
+                "root      {}: not recorded on chain; whoever has it can, with `zkaggle dataset link`",
+                self.root
+            ),
+        }
     }
 }
 

@@ -348,6 +348,7 @@ impl Provider {
             .params(dataset, holdout, digests, data_key.vk_id, score_ids)
             .await?;
         if !sealed {
+            self.ask_witness(dataset).await?;
             self.attest_shards(dataset, &dataset.manifest().digests()).await?;
         }
         let id = s

@@ -73,16 +73,8 @@ impl Engine {
         if !block::is_supported(&cid) {
             return Err(FetchError::Unsupported { cid });
         }
-        let store = self.0.store.clone();
-        match spawn_blocking(move || store.get_checked(&cid))
-            .await
-            .map_err(|_| FetchError::Closed)?
-        {
-            Ok(Some(block)) => return Ok(block),
-            Ok(None) => {}
-            // What is damaged here may be whole elsewhere, and storing it again repairs it.
-            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "fetching the block again"),
-            Err(error) => return Err(error.into()),
+        if let Some(block) = self.stored(cid).await? {
+            return Ok(block);
         }
         // Kubo cannot send the empty block, which everybody has anyway.
         let block = match CheckedBlock::new(cid, Bytes::new()) {
@@ -94,6 +86,21 @@ impl Engine {
         stored.map_err(|_| FetchError::Closed)??;
         self.offer(&cid);
         Ok(block)
+    }
+
+    /// Reads a block from the store; none when it is not there, or damaged.
+    async fn stored(&self, cid: Cid) -> Result<Option<CheckedBlock>, FetchError> {
+        let store = self.0.store.clone();
+        let read = spawn_blocking(move || store.get_checked(&cid)).await;
+        match read.map_err(|_| FetchError::Closed)? {
+            Ok(found) => Ok(found),
+            // What is damaged here may be whole elsewhere, and storing it again repairs it.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%error, "fetching the block again");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn ask_for(

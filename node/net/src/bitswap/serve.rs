@@ -104,9 +104,8 @@ impl Engine {
                 WantType::Have => None,
                 WantType::Block => self.0.public.get(&name),
             };
-            if let Some(block) = block {
+            if let Some(data) = block {
                 lock(&peer.ledger).served(&cid);
-                let data = block.into_bytes();
                 bytes += data.len();
                 self.0.counters.blocks_sent.fetch_add(1, Ordering::Relaxed);
                 self.0

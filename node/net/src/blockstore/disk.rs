@@ -12,7 +12,8 @@
 //! Every file outside `copies/` is written aside, synced, renamed, and its folder synced, so that a crash leaves the old file
 //! or the new one. State is written before bytes and deleted after them: bytes without state can only mean
 //! damage, and damage counts as private. A copy needs no state, since its folder says what it is, and no sync:
-//! bytes are checked on every read, and what a power cut tore is fetched again.
+//! bytes are checked on reading, and what a power cut tore is fetched again. What goes to a peer is not hashed once more
+//! when this process has hashed it and the file system says that the file is still the same.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +27,14 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use cid::Cid;
 use multihash_codetable::{Code, MultihashDigest};
 
-use super::{BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again, admit_size};
+use super::{
+    BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again, admit_size,
+    stamp::{Hashed, Stamp},
+};
 use crate::block::{self, CheckedBlock, MAX_BLOCK};
 
 const FORMAT: &str = "zkaggle-blockstore 1\n";
@@ -61,6 +66,8 @@ enum Entry {
 pub struct DiskBlockstore {
     root: PathBuf,
     index: Mutex<BTreeMap<Cid, Entry>>,
+    /// Files whose bytes need not be hashed again before they are sent.
+    hashed: Hashed,
     /// Numbers the copies being written, so that two writers of one block do not share a file.
     writes: AtomicU64,
     /// Held open: the operating system drops the lock when the process ends, however it ends. A reader has none.
@@ -89,6 +96,7 @@ impl DiskBlockstore {
         Ok(Self {
             root,
             index,
+            hashed: Hashed::default(),
             writes: AtomicU64::new(0),
             lock: Some(lock),
         })
@@ -110,6 +118,7 @@ impl DiskBlockstore {
         Ok(Self {
             root,
             index,
+            hashed: Hashed::default(),
             writes: AtomicU64::new(0),
             lock: None,
         })
@@ -159,24 +168,59 @@ impl DiskBlockstore {
 
     fn write_state(&self, cid: &Cid, state: &State) -> Result<(), StoreError> {
         let aside = self.root.join("tmp").join(format!("{cid}.state"));
-        write_atomic(&aside, &self.state_path(cid), encode_state(cid, state).as_bytes())
+        write_atomic(&aside, &self.state_path(cid), encode_state(cid, state).as_bytes()).map(drop)
     }
 
     fn write_block(&self, cid: &Cid, bytes: &[u8]) -> Result<(), StoreError> {
         let aside = self.root.join("tmp").join(format!("{cid}.block"));
-        write_atomic(&aside, &self.block_path(cid), bytes)
+        let stamp = write_atomic(&aside, &self.block_path(cid), bytes)?;
+        self.hashed.note(cid, stamp);
+        Ok(())
     }
 
     /// Reads and checks a block's bytes.
     fn read(&self, cid: &Cid) -> Result<CheckedBlock, StoreError> {
-        read_checked(cid, self.block_path(cid))
+        self.read_checked(cid, self.block_path(cid))
+    }
+
+    fn read_checked(&self, cid: &Cid, path: PathBuf) -> Result<CheckedBlock, StoreError> {
+        let (bytes, stamp) = read_block(cid, &path)?;
+        let checked = CheckedBlock::new(*cid, bytes).ok_or_else(|| corrupt(cid, path, "digest differs"))?;
+        self.hashed.note(cid, stamp);
+        Ok(checked)
+    }
+
+    /// The file of a block; `None` when it is not here.
+    fn place(&self, cid: &Cid) -> Result<Option<PathBuf>, StoreError> {
+        Ok(match self.index().get(cid) {
+            None => None,
+            Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
+            Some(Entry::Known(_)) => Some(self.block_path(cid)),
+            Some(Entry::Copy { .. }) => Some(self.copy_path(cid)),
+        })
+    }
+
+    /// Reads from a block's place; once more where it has moved to, when it was pinned after the look and before the read.
+    fn read_from<T>(
+        &self,
+        cid: &Cid,
+        path: PathBuf,
+        read: impl Fn(PathBuf) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match read(path) {
+            Err(StoreError::Corrupt { .. }) if matches!(self.index().get(cid), Some(Entry::Known(_))) => {
+                read(self.block_path(cid))
+            }
+            found => found,
+        }
     }
 
     /// Writes a copy beside its place and moves it there; the index is not held while the disk works.
     fn write_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let aside = self.root.join("tmp").join(format!("{number}.copy"));
-        fs::write(&aside, block.bytes()).map_err(at(&aside))?;
+        let mut file = File::create(&aside).map_err(at(&aside))?;
+        file.write_all(block.bytes()).map_err(at(&aside))?;
         let path = self.copy_path(block.cid());
         let mut index = self.index();
         match index.get(block.cid()) {
@@ -186,6 +230,7 @@ impl DiskBlockstore {
                 fs::rename(&aside, &path).map_err(at(&path))?;
                 let size = block.bytes().len() as u64;
                 index.insert(*block.cid(), Entry::Copy { size });
+                self.hashed.note(block.cid(), stamp_of(&file));
                 Ok(())
             }
         }
@@ -221,7 +266,7 @@ impl DiskBlockstore {
         change(&mut state);
         if state != before {
             if matches!(index.get(cid), Some(Entry::Copy { .. })) {
-                let block = read_checked(cid, self.copy_path(cid))?;
+                let block = self.read_checked(cid, self.copy_path(cid))?;
                 return self.promote(&mut index, &block, state.pinned);
             }
             self.write_state(cid, &state)?;
@@ -272,26 +317,30 @@ impl Blockstore for DiskBlockstore {
         let here = self.index().get(cid).cloned();
         match here {
             None => self.write_copy(block),
-            Some(Entry::Copy { .. }) if read_checked(cid, self.copy_path(cid)).is_ok() => Ok(()),
+            Some(Entry::Copy { .. }) if self.read_checked(cid, self.copy_path(cid)).is_ok() => Ok(()),
             Some(Entry::Copy { .. }) => self.write_copy(block),
             Some(Entry::Known(_) | Entry::Damaged { .. }) => self.put_block(cid, block.bytes(), Visibility::Public),
         }
     }
 
     fn get_checked(&self, cid: &Cid) -> Result<Option<CheckedBlock>, StoreError> {
-        let path = match self.index().get(cid) {
-            None => return Ok(None),
-            Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
-            Some(Entry::Known(_)) => self.block_path(cid),
-            Some(Entry::Copy { .. }) => self.copy_path(cid),
-        };
-        match read_checked(cid, path) {
-            // Pinned between the look and the read: the bytes are in the other folder now.
-            Err(StoreError::Corrupt { .. }) if matches!(self.index().get(cid), Some(Entry::Known(_))) => {
-                self.read(cid).map(Some)
+        let Some(path) = self.place(cid)? else { return Ok(None) };
+        self.read_from(cid, path, |path| self.read_checked(cid, path)).map(Some)
+    }
+
+    fn get_to_send(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        let Some(path) = self.place(cid)? else { return Ok(None) };
+        let read = |path: PathBuf| {
+            let (bytes, stamp) = read_block(cid, &path)?;
+            if !self.hashed.knows(cid, stamp) {
+                if !block::matches(cid, &bytes) {
+                    return Err(corrupt(cid, path, "digest differs"));
+                }
+                self.hashed.note(cid, stamp);
             }
-            found => found.map(Some),
-        }
+            Ok(bytes)
+        };
+        self.read_from(cid, path, read).map(Some)
     }
 
     fn info(&self, cid: &Cid) -> Option<BlockInfo> {
@@ -341,6 +390,7 @@ impl Blockstore for DiskBlockstore {
                 remove(&self.state_path(cid))?;
             }
             index.remove(cid);
+            self.hashed.forget(cid);
         }
         Ok(unpinned.len())
     }
@@ -361,19 +411,36 @@ fn described(cid: &Cid, entry: &Entry) -> Option<BlockInfo> {
     })
 }
 
-/// Reads a block's file and checks it against its name.
-fn read_checked(cid: &Cid, path: PathBuf) -> Result<CheckedBlock, StoreError> {
-    let corrupt = |path, reason| StoreError::Corrupt {
+/// Reads a block's file, unchecked, with how it looked before and after; no stamp when that differs.
+fn read_block(cid: &Cid, path: &Path) -> Result<(Bytes, Option<Stamp>), StoreError> {
+    let read = || -> io::Result<Option<(Bytes, Option<Stamp>)>> {
+        let mut file = File::open(path)?;
+        let before = stamp_of(&file);
+        let bytes = read_to_limit(&mut file, MAX_BLOCK as u64)?;
+        let stamp = before.filter(|before| stamp_of(&file) == Some(*before));
+        Ok(bytes.map(|bytes| (bytes.into(), stamp)))
+    };
+    match read() {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(corrupt(cid, path.to_owned(), "longer than any block")),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(corrupt(cid, path.to_owned(), "the file is gone"))
+        }
+        Err(source) => Err(at(path)(source)),
+    }
+}
+
+fn corrupt(cid: &Cid, path: PathBuf, reason: &'static str) -> StoreError {
+    StoreError::Corrupt {
         cid: Box::new(*cid),
         path,
         reason,
-    };
-    match read_bounded(&path, MAX_BLOCK as u64) {
-        Ok(Some(bytes)) => CheckedBlock::new(*cid, bytes.into()).ok_or_else(|| corrupt(path, "digest differs")),
-        Ok(None) => Err(corrupt(path, "longer than any block")),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Err(corrupt(path, "the file is gone")),
-        Err(source) => Err(StoreError::Io { path, source }),
     }
+}
+
+/// How a file looks; none when the system does not say.
+fn stamp_of(file: &File) -> Option<Stamp> {
+    Stamp::of(&file.metadata().ok()?)
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
@@ -415,7 +482,7 @@ fn check_format(root: &Path) -> Result<(), StoreError> {
             });
         }
     }
-    write_atomic(&root.join("format.new"), &root.join("format"), FORMAT.as_bytes())
+    write_atomic(&root.join("format.new"), &root.join("format"), FORMAT.as_bytes()).map(drop)
 }
 
 /// Reads the format file; `false` when there is none.
@@ -555,24 +622,28 @@ fn decode_state(cid: &Cid, bytes: &[u8]) -> Result<State, &'static str> {
 
 /// Reads a file of at most `limit` bytes; `None` when it is longer.
 fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = File::open(path)?;
+    read_to_limit(&mut File::open(path)?, limit)
+}
+
+fn read_to_limit(file: &mut File, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let expected = file.metadata()?.len().min(limit) as usize;
     let mut bytes = Vec::with_capacity(expected + 1);
     file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
-/// Replaces a file as a whole: written aside, synced, renamed, folder synced.
+/// Replaces a file as a whole: written aside, synced, renamed, folder synced. Says how it looks afterwards.
 ///
 /// Callers hold the index, so that one name has one writer at a time.
-fn write_atomic(aside: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+fn write_atomic(aside: &Path, path: &Path, bytes: &[u8]) -> Result<Option<Stamp>, StoreError> {
     let mut file = File::create(aside).map_err(at(aside))?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(at(aside))?;
-    drop(file);
     fs::rename(aside, path).map_err(at(path))?;
-    sync_folder(path)
+    sync_folder(path)?;
+    // Renaming counts as a change.
+    Ok(stamp_of(&file))
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

@@ -7,12 +7,15 @@
 
 mod disk;
 mod memory;
+mod stamp;
 
 use std::{path::PathBuf, sync::Arc};
 
 pub use cid::Cid;
 pub use disk::DiskBlockstore;
 pub use memory::MemoryBlockstore;
+
+use bytes::Bytes;
 
 use crate::block::{self, CheckedBlock, MAX_BLOCK};
 
@@ -80,6 +83,15 @@ pub trait Blockstore: Send + Sync + 'static {
         Ok(self.get_checked(cid)?.map(|block| block.into_bytes().into()))
     }
 
+    /// Reads a block to send it to a peer, which checks it: as [`Blockstore::get_checked`], but bytes that this store has
+    /// hashed, and that nothing has changed since, need not be hashed again.
+    ///
+    /// # Errors
+    /// As [`Blockstore::get_checked`].
+    fn get_to_send(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.get_checked(cid)?.map(CheckedBlock::into_bytes))
+    }
+
     /// Describes a block without reading it.
     fn info(&self, cid: &Cid) -> Option<BlockInfo>;
 
@@ -126,11 +138,11 @@ impl PublicBlocks {
     }
 
     /// Reads a public block. A missing, private or damaged block all look the same: `None`.
-    pub fn get(&self, cid: &Cid) -> Option<CheckedBlock> {
+    pub fn get(&self, cid: &Cid) -> Option<Bytes> {
         if !self.has(cid) {
             return None;
         }
-        match self.0.get_checked(cid) {
+        match self.0.get_to_send(cid) {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%cid, %error, "a stored block is damaged and is not served");

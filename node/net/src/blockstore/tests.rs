@@ -1,6 +1,10 @@
 //! One list of tests for every store, then what only a disk can get wrong.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::Duration,
+};
 
 use super::*;
 use crate::block::cid_of;
@@ -111,7 +115,7 @@ fn the_public_view_has_no_private_block() {
         assert!(!view.has(&cid) && view.get(&cid).is_none());
         store.release(&cid).unwrap();
         assert!(view.has(&cid));
-        assert_eq!(view.get(&cid).unwrap().bytes(), &b"hold-out"[..]);
+        assert_eq!(view.get(&cid).unwrap(), &b"hold-out"[..]);
     }
 }
 
@@ -159,13 +163,46 @@ fn a_damaged_block_is_refused_by_name_and_repaired_by_putting_it_again() {
     }
 }
 
+/// Also when the store has hashed the block itself, in writing or in reading it: any change to the file is noticed.
 #[test]
 fn a_damaged_public_block_is_not_served() {
     let root = tempfile::tempdir().unwrap();
     let store = Arc::new(DiskBlockstore::open(root.path()).unwrap());
+    let view = PublicBlocks::new(store.clone());
     let cid = store.put(b"shard", Visibility::Public).unwrap();
-    fs::write(root.path().join("blocks").join(cid.to_string()), b"shart").unwrap();
-    assert_eq!(PublicBlocks::new(store).get(&cid), None);
+    let copied = checked(b"copy!");
+    store.put_copy(&copied).unwrap();
+    let copy = *copied.cid();
+    for (folder, cid, bytes) in [("blocks", cid, b"shard"), ("copies", copy, b"copy!")] {
+        let path = root.path().join(folder).join(cid.to_string());
+        let damages: [fn(&Path); 4] = [
+            |path| fs::write(path, b"shart").unwrap(),
+            // Another file in its place, of the same age.
+            |path| {
+                let other = path.with_extension("other");
+                fs::write(&other, b"shart").unwrap();
+                let times = fs::FileTimes::new().set_modified(fs::metadata(path).unwrap().modified().unwrap());
+                File::options()
+                    .write(true)
+                    .open(&other)
+                    .unwrap()
+                    .set_times(times)
+                    .unwrap();
+                fs::rename(&other, path).unwrap();
+            },
+            |path| fs::write(path, b"").unwrap(),
+            |path| fs::remove_file(path).unwrap(),
+        ];
+        for damage in damages {
+            assert_eq!(view.get(&cid).unwrap(), &bytes[..]);
+            // Some systems tell changes apart only when milliseconds lie between them.
+            std::thread::sleep(Duration::from_millis(20));
+            damage(&path);
+            assert_eq!(view.get(&cid), None);
+            assert!(store.get(&cid).is_err());
+            fs::write(&path, bytes).unwrap();
+        }
+    }
 }
 
 #[test]

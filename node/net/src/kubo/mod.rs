@@ -293,4 +293,53 @@ mod tests {
         let expected = format!("IPFS API at http://{free} unreachable: start Kubo or drop --ipfs-api");
         assert!(error.starts_with(&expected), "{error}");
     }
+
+    /// An endpoint that ends as many connections as are `None` and answers the others.
+    fn endpoint(answers: Vec<Option<&'static str>>) -> String {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (mut socket, _) = listener.accept().unwrap();
+                let Some(body) = answer else { continue };
+                let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+                assert!(lines.map_while(Result::ok).any(|line| line.is_empty()), "a whole head");
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+                socket
+                    .write_all([head.as_bytes(), body.as_bytes()].concat().as_slice())
+                    .unwrap();
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_tried_again_and_a_lie_is_not() {
+        let version = r#"{"Version":"0.38.2","Commit":"","Repo":"16","System":"","Golang":""}"#;
+        let mut answers = vec![None; TRIES as usize - 1];
+        answers.push(Some(version));
+        let client = KuboClient::new(&endpoint(answers)).unwrap();
+        assert_eq!(client.version().await.unwrap(), "0.38.2");
+
+        let cid = block::cid_of(b"shard");
+        let client = KuboClient::new(&endpoint(vec![Some("shart"), Some("shard")])).unwrap();
+        let error = client.get_block(&cid).await.unwrap_err();
+        assert!(matches!(error, KuboError::Wrong { call: "block/get", .. }), "{error}");
+        assert_eq!(client.get_block(&cid).await.unwrap(), b"shard");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_says_nothing_is_not_waited_for_longer_than_was_asked() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = KuboClient::new(&format!("http://{}", silent.local_addr().unwrap()))
+            .unwrap()
+            .with_fetch_patience(Duration::from_millis(200));
+        let error = client.get_block(&block::cid_of(b"x")).await.unwrap_err();
+        assert!(
+            matches!(error, KuboError::TimedOut { call: "block/get", .. }),
+            "{error}"
+        );
+    }
 }

@@ -1,6 +1,8 @@
 //! A provider's data proved: CID proofs made before anything is escrowed, verified on chain when they are due.
 
 use super::Provider;
+use crate::chain::links::{Links, Witness};
+use crate::dataset;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, ShardFile, Statement};
 use crate::prover::cid;
@@ -57,6 +59,31 @@ impl Provider {
         Ok(file)
     }
 
+    /// Where the bounty file names its data by a dag-pb root, compares what the chain recorded of it with the shards that
+    /// were hashed here. To be asked once the data are public: the question alone names them.
+    ///
+    /// # Errors
+    /// Refused when other leaves are recorded.
+    pub(super) async fn ask_witness(&self, dataset: &Dataset) -> Result<()> {
+        let market = &self.services.market;
+        let root = dataset::parse(&self.file.dataset)?;
+        if root.codec() != zkaggle_ipld::DAG_PB {
+            return Ok(());
+        }
+        // A deployment of before the contract has no witness to ask.
+        let Ok(links) = Links::of(market.chain(), market.deployment()) else {
+            return Ok(());
+        };
+        if links.witness(&root, &dataset.manifest().digests()).await? == Witness::Agrees {
+            let note = format!(
+                "the chain has recorded {root} with these {} shard(s)",
+                dataset.shards().len()
+            );
+            self.services.report.note(note).await;
+        }
+        Ok(())
+    }
+
     /// Which shards share a CID proof.
     pub(super) fn proof_runs(&self, dataset: &Dataset) -> Result<Vec<Range<usize>>> {
         cid::runs(&lengths(dataset), self.max_memory)
@@ -103,6 +130,7 @@ impl Provider {
         // A crash between reveal and release left the blocks sealed; releasing again changes nothing.
         self.keep_part(dataset).await?;
         s.release(dataset).await?;
+        self.ask_witness(pool).await?;
         self.attest_shards(pool, &dataset.manifest().digests()).await?;
         s.report
             .step("fix the dataset commitment", None, async {
