@@ -117,7 +117,7 @@ impl Stage {
                 dataset = "{manifest}"
                 threshold = "90 %"
                 prizes = ["1 ether", "0.5 ether"]
-                bond = "0.1 ether"
+                bond = "0.15 ether"
                 stake = "0.02 ether"
                 architectures = ["digits.graph"]
                 [windows]

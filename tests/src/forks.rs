@@ -173,6 +173,8 @@ pub struct Terms<'a> {
     pub threshold: &'a str,
     /// As TOML writes a list.
     pub prizes: &'a str,
+    /// At least a tenth of them.
+    pub bond: &'a str,
     /// Who may enter; anybody where it is empty.
     pub allowed: &'a [Address],
     /// Lines before the windows, and behind them.
@@ -187,6 +189,7 @@ impl Default for Terms<'_> {
             dataset: "",
             threshold: "80 %",
             prizes: "[\"1 ether\"]",
+            bond: "0.1 ether",
             allowed: &[],
             top: "",
             end: "",
@@ -207,6 +210,7 @@ impl Terms<'_> {
             dataset,
             threshold,
             prizes,
+            bond,
             top,
             end,
             ..
@@ -215,7 +219,7 @@ impl Terms<'_> {
         let allowed = allowed.join(", ");
         format!(
             "format = \"zkaggle-bounty/1\"\nlabel = \"{label}\"\ndataset = \"{dataset}\"\nthreshold = \"{threshold}\"\n\
-             prizes = {prizes}\nbond = \"0.1 ether\"\nstake = \"0.02 ether\"\narchitectures = [\"digits.graph\"]\n\
+             prizes = {prizes}\nbond = \"{bond}\"\nstake = \"0.02 ether\"\narchitectures = [\"digits.graph\"]\n\
              allowed = [{allowed}]\n{top}\n\
              [windows]\ncommit = \"{commit}\"\ngap = \"{gap}\"\nreveal = \"{reveal}\"\nattest = \"{attest}\"\n\
              prove = \"{prove}\"\nclaim = \"{claim}\"\n{end}\n"

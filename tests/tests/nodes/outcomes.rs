@@ -28,7 +28,6 @@ sol! {
     #[sol(rpc)]
     interface IToken {
         function balanceOf(address account) external view returns (uint256);
-        function totalSupply() external view returns (uint256);
     }
 }
 
@@ -75,6 +74,9 @@ pub async fn story(t: &Forks) -> Result<()> {
     let market = &provider.market;
     let code = alloy::hex::decode(TOKEN.trim())?;
     let token = market.chain().create("a token", code.into()).await?.0;
+    let purse = IToken::new(token, market.chain().rpc().clone());
+    let held = async |who: Address| anyhow::Ok(purse.balanceOf(who).call().await?);
+    let supply = held(account(&provider)).await?;
     let data = sealed(&provider, 1).await?;
     let manifest = data.manifest().cid().to_string();
     let (path, graph) = model(&first, 64)?;
@@ -260,9 +262,6 @@ pub async fn story(t: &Forks) -> Result<()> {
         },
     )
     .await?;
-    let purse = IToken::new(token, market.chain().rpc().clone());
-    let held = async |who: Address| anyhow::Ok(purse.balanceOf(who).call().await?);
-    let supply = purse.totalSupply().call().await?;
     ensure!(
         held(account(&second)).await? == cents(100),
         "the second was not paid the prize"

@@ -62,7 +62,7 @@ pub async fn story(t: &Forks) -> Result<()> {
         dataset: &manifest,
         threshold: "50 %",
         prizes: "[\"1 ether\", \"0.5 ether\", \"0.2 ether\"]",
-        top: "",
+        bond: "0.17 ether",
         ..Terms::default()
     };
     let mut owner = t.posted(&provider, &terms)?;
