@@ -1,5 +1,5 @@
-//! The whole bounty with every node a process of its own, over real HTTP and real sockets; one
-//! hunter loses its disk between proof and claim and comes back from its backup.
+//! The whole bounty with every node a process of its own, over real HTTP and real sockets; one hunter has both its slots
+//! in it, loses its disk between proof and claim, comes back from its backup, and claims twice.
 
 mod common;
 
@@ -116,8 +116,8 @@ impl Stage {
                 label = "digits"
                 dataset = "{manifest}"
                 threshold = "90 %"
-                prizes = ["1 ether"]
-                bond = "0.1 ether"
+                prizes = ["1 ether", "0.5 ether"]
+                bond = "0.15 ether"
                 stake = "0.02 ether"
                 architectures = ["digits.graph"]
                 [windows]
@@ -159,8 +159,8 @@ impl Stage {
     }
 }
 
-async fn state(market: &Market, hunter: Address) -> Option<EntryState> {
-    let entry = market.entry(1, hunter, 0).await.unwrap()?;
+async fn state(market: &Market, hunter: Address, slot: u8) -> Option<EntryState> {
+    let entry = market.entry(1, hunter, slot).await.unwrap()?;
     Some(EntryState::read(entry.state).unwrap())
 }
 
@@ -170,24 +170,38 @@ async fn nodes_as_processes_and_a_hunter_restored_from_its_backup() {
     let stage = Stage::set(folder.path()).await;
     let provider_account = stage.node("provider", "provider").await;
     let winner = stage.node("hunter-1", "hunter").await;
-    let second = stage.node("hunter-2", "hunter").await;
+    let third = stage.node("hunter-2", "hunter").await;
     stage.import("digits-mlp.onnx", "hunter-1.zkm");
     stage.import("digits-mlp-weak.onnx", "hunter-2.zkm");
-    let entered = std::fs::read(stage.at("hunter-1.zkm")).unwrap();
+    let entered = ["hunter-1.zkm", "hunter-2.zkm"].map(|name| std::fs::read(stage.at(name)).unwrap());
     let bounty = stage.bounty();
 
     let mut provider = stage.daemon("provider", &["--bounty", bounty.to_str().unwrap()]);
     assert!(provider.stdout().contains(&provider_account.to_string()));
     let peer = provider.value("peer");
-    let hunt = |name: &str| {
-        let model = stage.at(&format!("{name}.zkm"));
-        stage.daemon(name, &["--peer", &peer, "--model", model.to_str().unwrap()])
+    let hunt = |name: &str, models: &[&str]| {
+        let models: Vec<PathBuf> = models.iter().map(|m| stage.at(m)).collect();
+        let mut args = vec!["--peer", peer.as_str()];
+        for model in &models {
+            args.extend(["--model", model.to_str().unwrap()]);
+        }
+        stage.daemon(name, &args)
     };
-    let (mut first, mut weaker) = (hunt("hunter-1"), hunt("hunter-2"));
+    let mut first = hunt("hunter-1", &["hunter-1.zkm", "hunter-2.zkm"]);
+    stage
+        .until("both slots are taken", &mut [&mut provider, &mut first], async |m| {
+            m.count().await.unwrap() == 1 && m.bounty(1).await.unwrap().entrants == 2
+        })
+        .await;
+    // Two entries by one account, of two models and under two blinds.
+    let h = async |slot| stage.market.entry(1, winner, slot).await.unwrap().unwrap().h;
+    assert_ne!(h(0).await, h(1).await);
+    // The same model as in the first one's other slot: the scores tie, and whoever committed first is ahead.
+    let mut weaker = hunt("hunter-2", &["hunter-2.zkm"]);
     let mut all = [&mut provider, &mut first, &mut weaker];
     stage
         .until("both hunters have committed", &mut all, async |m| {
-            m.count().await.unwrap() == 1 && m.bounty(1).await.unwrap().entrants == 2
+            m.bounty(1).await.unwrap().entrants == 3
         })
         .await;
     let sealed = std::fs::read_dir(stage.at("hunter-1/blocks/blocks")).unwrap().count();
@@ -197,14 +211,26 @@ async fn nodes_as_processes_and_a_hunter_restored_from_its_backup() {
     let reveal = b.windows.commitEnd.to::<u64>() + u64::from(b.windows.gap);
     advance_to(stage.market.chain(), reveal).await.unwrap();
     stage
-        .until("both hunters are ranked", &mut all, async |m| {
-            state(m, winner).await == Some(EntryState::Ranked) && state(m, second).await == Some(EntryState::Ranked)
+        .until("all three entries are ranked", &mut all, async |m| {
+            let mut ranked = 0;
+            for (who, slot) in [(winner, 0), (winner, 1), (third, 0)] {
+                ranked += u8::from(state(m, who, slot).await == Some(EntryState::Ranked));
+            }
+            ranked == 3
         })
         .await;
+    let board = stage.market.board(1).await.unwrap();
+    let places: Vec<(Address, u8)> = board.iter().map(|r| (r.hunter, r.slot)).collect();
+    assert_eq!(places, [(winner, 0), (winner, 1), (third, 0)]);
+    assert_eq!(board[1].score, board[2].score);
+    assert!(board[0].score > board[1].score);
+    the_status_names_both_slots(&stage, winner);
 
-    // The model file that was entered goes too: all that is left is the backup.
+    // The model files that were entered go too: all that is left is the backup.
     first.stop(STOP);
-    std::fs::remove_file(stage.at("hunter-1.zkm")).unwrap();
+    for name in ["hunter-1.zkm", "hunter-2.zkm"] {
+        std::fs::remove_file(stage.at(name)).unwrap();
+    }
     stage.lose_and_restore("hunter-1", "hunter-1-again");
     let mut restored = stage.daemon("hunter-1-again", &["--peer", &peer]);
     assert!(
@@ -224,34 +250,54 @@ async fn nodes_as_processes_and_a_hunter_restored_from_its_backup() {
         node.ended(PATIENCE);
     }
 
-    assert_eq!(state(&stage.market, winner).await, Some(EntryState::Claimed));
+    for slot in [0, 1] {
+        assert_eq!(state(&stage.market, winner, slot).await, Some(EntryState::Claimed));
+    }
     let held = async |a| stage.market.chain().rpc().get_balance(a).await.unwrap();
-    assert!(held(winner).await > U256::from(10 * ETHER), "the prize did not arrive");
     assert!(
-        held(second).await < U256::from(10 * ETHER),
-        "who ranked second was paid"
+        held(winner).await > U256::from(11 * ETHER + ETHER / 4),
+        "both prizes did not arrive: {} wei are there, of 10 ether and two prizes",
+        held(winner).await
     );
+    assert!(held(third).await < U256::from(10 * ETHER), "who ranked third was paid");
     assert!(
-        held(second).await > U256::from(10 * ETHER - ETHER / 50),
+        held(third).await > U256::from(10 * ETHER - ETHER / 50),
         "the stake did not come back: {} wei are left of 10 ether",
-        held(second).await
+        held(third).await
     );
     assert_eq!(
         held(stage.market.address()).await,
         U256::ZERO,
         "something is left in the market"
     );
-    opened(&stage.at("provider/opened"), &entered, winner);
+    for (slot, entered) in entered.iter().enumerate() {
+        opened(&stage.at("provider/opened"), entered, winner, slot);
+    }
     stage.chain.stop(STOP);
 }
 
-/// The provider holds the very file that was entered, and it scores what was proved.
-fn opened(dir: &Path, entered: &[u8], winner: Address) {
-    let names: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
-    let report = names
+/// `hunt status` as somebody else sees it.
+fn the_status_names_both_slots(stage: &Stage, winner: Address) {
+    let mut c = zkaggle();
+    c.args(["--json", "hunt", "status", "1", "--hunter", &winner.to_string()])
+        .args(["--rpc-url", &stage.url, "--deployment"])
+        .arg(stage.at("deployment.json"));
+    let status = finish(&mut c).ok().json();
+    let rows: Vec<(u64, u64, &str)> = status["entries"]
+        .as_array()
+        .unwrap()
         .iter()
-        .find(|p| p.extension().is_some_and(|e| e == "json"))
-        .unwrap();
+        .map(|e| {
+            let n = |key: &str| e[key].as_u64().unwrap();
+            (n("slot"), n("rank"), e["state"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(rows, [(0, 1, "Ranked"), (1, 2, "Ranked")]);
+}
+
+/// The provider holds the very file that was entered, and it scores what was proved.
+fn opened(dir: &Path, entered: &[u8], winner: Address, slot: usize) {
+    let report = dir.join(format!("bounty-1-{winner}-{slot}.json"));
     let report: Opened = serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap();
     assert!(report.results_match);
     assert_eq!(report.score_reopened, report.score_proved);

@@ -1,8 +1,11 @@
 //! Real nodes on a chain that takes back what they did. The story ticks them one after another: nothing here depends
 //! on how fast a machine is, or on which node is quicker.
 
-use alloy::primitives::U256;
+use crate::world::Clock;
+use alloy::network::TransactionBuilder;
+use alloy::primitives::{Address, U256};
 use alloy::providers::Provider as _;
+use alloy::rpc::types::TransactionRequest;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -12,7 +15,9 @@ use tokio::sync::mpsc;
 use zkaggle_graph::dataset::{Dataset, Options};
 use zkaggle_graph::graph::Graph;
 use zkaggle_graph::model::ModelFile;
+use zkaggle_graph::weights::{Block, Weights};
 use zkaggle_net::Visibility;
+use zkaggle_node::bounty_file::BountyFile;
 use zkaggle_node::chain::Caution;
 use zkaggle_node::chain::market::Market;
 use zkaggle_node::chain::time::advance_to;
@@ -20,6 +25,7 @@ use zkaggle_node::demo::assets;
 use zkaggle_node::demo::stage::{ChainChoice, Stage};
 use zkaggle_node::import::{self, ModelImport};
 use zkaggle_node::node::Role;
+use zkaggle_node::roles::provider::Provider;
 use zkaggle_node::roles::{Services, Tick};
 
 /// How deep these nodes let a block lie before they act on what cannot be taken back.
@@ -33,20 +39,22 @@ const MOST_FAILURES: u32 = 6;
 pub struct Forks {
     pub stage: Stage,
     folder: TempDir,
-    /// Whether phases are taken back. Anvil's `evm_revert` leaves its base fee where it was, and what nodes sent again
-    /// was seen to wait there for minutes: re-orgs are played on the embedded chain.
-    forks: bool,
+    clock: Clock,
 }
 
 impl Forks {
-    /// Deploys the contracts on the chosen chain.
+    /// Deploys the contracts on the chosen chain, whose clock can be moved.
     pub async fn set(choice: ChainChoice) -> Result<Self> {
+        Self::by(choice, Clock::Warp).await
+    }
+
+    /// Deploys the contracts on the chosen chain; its first test account must be funded.
+    pub async fn by(choice: ChainChoice, clock: Clock) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let forks = matches!(choice, ChainChoice::Embedded(_));
         let (events, mut told) = mpsc::channel(256);
         tokio::spawn(async move { while told.recv().await.is_some() {} });
         let stage = Stage::set(choice, folder.path(), None, events).await?;
-        Ok(Self { stage, folder, forks })
+        Ok(Self { stage, folder, clock })
     }
 
     pub fn dir(&self) -> &Path {
@@ -67,16 +75,39 @@ impl Forks {
 
     /// Lets blocks pass with nothing in them.
     pub async fn mine(&self, blocks: u64) -> Result<()> {
+        let faucet = &self.stage.faucet;
         for _ in 0..blocks {
-            let rpc = self.stage.faucet.rpc();
-            let _: serde_json::Value = rpc.raw_request("evm_mine".into(), ()).await?;
+            match self.clock {
+                Clock::Warp => {
+                    let _: serde_json::Value = faucet.rpc().raw_request("evm_mine".into(), ()).await?;
+                }
+                Clock::Wait => {
+                    let pay = TransactionRequest::default().with_to(faucet.account());
+                    faucet.send_request("a block", pay).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Moves the clock to a time.
+    /// Moves the clock to a time, or lets blocks pass until it is there: each is a second after the one before at
+    /// least.
     pub async fn to(&self, time: u64) -> Result<()> {
-        advance_to(&self.stage.faucet, time).await
+        if self.clock == Clock::Warp {
+            return advance_to(&self.stage.faucet, time).await;
+        }
+        while self.stage.faucet.now().await? < time {
+            self.mine(1).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a bounty down as its provider does, and reads it: the provider's role.
+    pub fn posted(&self, node: &Services, terms: &Terms<'_>) -> Result<Role> {
+        let path = self.dir().join(format!("{}.toml", terms.label));
+        std::fs::write(&path, terms.text(self.clock))?;
+        let (file, graphs) = BountyFile::read(&path)?;
+        Ok(Role::Provider(Box::new(Provider::new(node.clone(), file, graphs))))
     }
 
     /// Lets the nodes act in turn until `there`; while nobody has anything to do, blocks pass.
@@ -119,9 +150,6 @@ impl Forks {
         there: impl AsyncFn() -> Result<bool> + 'a,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
         Box::pin(async move {
-            if !self.forks {
-                return Box::pin(self.play(nodes, what, &there)).await;
-            }
             let rpc = self.stage.faucet.rpc();
             let before: U256 = rpc.raw_request("evm_snapshot".into(), ()).await?;
             Box::pin(self.play(nodes, what, &there)).await?;
@@ -133,6 +161,69 @@ impl Forks {
             let again = Box::pin(self.play(nodes, what, &there)).await;
             again.with_context(|| format!("after the re-org, until {what}"))
         })
+    }
+}
+
+/// What a bounty file says that differs from story to story.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    pub label: &'a str,
+    /// CID of the manifest.
+    pub dataset: &'a str,
+    pub threshold: &'a str,
+    /// As TOML writes a list.
+    pub prizes: &'a str,
+    /// At least a tenth of them.
+    pub bond: &'a str,
+    /// Who may enter; anybody where it is empty.
+    pub allowed: &'a [Address],
+    /// Lines before the windows, and behind them.
+    pub top: &'a str,
+    pub end: &'a str,
+}
+
+impl Default for Terms<'_> {
+    fn default() -> Self {
+        Self {
+            label: "digits",
+            dataset: "",
+            threshold: "80 %",
+            prizes: "[\"1 ether\"]",
+            bond: "0.1 ether",
+            allowed: &[],
+            top: "",
+            end: "",
+        }
+    }
+}
+
+impl Terms<'_> {
+    fn text(&self, clock: Clock) -> String {
+        // Where the clock cannot be moved, every second of a window is a block: enough for proofs on a busy machine.
+        let windows = match clock {
+            Clock::Warp => ["6h", "1m", "1h", "2h", "6h", "24h"],
+            Clock::Wait => ["4m", "2s", "3m", "3m", "10m", "4m"],
+        };
+        let [commit, gap, reveal, attest, prove, claim] = windows;
+        let Self {
+            label,
+            dataset,
+            threshold,
+            prizes,
+            bond,
+            top,
+            end,
+            ..
+        } = self;
+        let allowed: Vec<String> = self.allowed.iter().map(|a| format!("\"{a}\"")).collect();
+        let allowed = allowed.join(", ");
+        format!(
+            "format = \"zkaggle-bounty/1\"\nlabel = \"{label}\"\ndataset = \"{dataset}\"\nthreshold = \"{threshold}\"\n\
+             prizes = {prizes}\nbond = \"{bond}\"\nstake = \"0.02 ether\"\narchitectures = [\"digits.graph\"]\n\
+             allowed = [{allowed}]\n{top}\n\
+             [windows]\ncommit = \"{commit}\"\ngap = \"{gap}\"\nreveal = \"{reveal}\"\nattest = \"{attest}\"\n\
+             prove = \"{prove}\"\nclaim = \"{claim}\"\n{end}\n"
+        )
     }
 }
 
@@ -164,4 +255,20 @@ pub fn model(node: &Services, samples: u32) -> Result<(PathBuf, Graph)> {
     })?;
     imported.file.write(&path)?;
     Ok((path.clone(), ModelFile::read(&path)?.graph))
+}
+
+/// The same network with its outputs of two classes exchanged: of the records of either it predicts the other, so that
+/// it scores less under the same key.
+pub fn confused(model: &ModelFile, a: usize, b: usize) -> Result<ModelFile> {
+    let mut blocks: Vec<Block> = model.weights.blocks().to_vec();
+    let last = blocks.last_mut().context("a network without weights")?;
+    let inputs = last.w.len() / last.b.len();
+    for i in 0..inputs {
+        last.w.swap(a * inputs + i, b * inputs + i);
+    }
+    last.b.swap(a, b);
+    Ok(ModelFile {
+        graph: model.graph.clone(),
+        weights: Weights::new(&model.graph, blocks)?,
+    })
 }

@@ -1,6 +1,5 @@
 //! geth in developer mode as a process of its own, ended with the test.
 
-use alloy::network::EthereumWallet;
 use alloy::primitives::{Address, U256};
 use alloy::providers::{Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
@@ -62,15 +61,16 @@ impl Geth {
             url: format!("http://127.0.0.1:{port}"),
             signer: PrivateKeySigner::random(),
         };
-        me.fund().await?;
+        me.fund(me.signer.address()).await?;
         Ok(me)
     }
 
-    /// geth's developer account is unlocked inside it: it pays ours.
-    async fn fund(&self) -> Result<()> {
-        let rpc = ProviderBuilder::new()
-            .wallet(EthereumWallet::from(self.signer.clone()))
-            .connect_http(self.url.parse()?);
+    /// Pays an account a thousand ether: geth's developer account is unlocked inside it.
+    ///
+    /// # Errors
+    /// When geth does not answer or does not pay.
+    pub async fn fund(&self, to: Address) -> Result<()> {
+        let rpc = ProviderBuilder::new().connect_http(self.url.parse()?);
         let since = Instant::now();
         let rich: Vec<Address> = loop {
             match rpc.get_accounts().await {
@@ -82,12 +82,12 @@ impl Geth {
         let from = *rich.first().context("geth has no developer account")?;
         let pay = TransactionRequest::default()
             .from(from)
-            .to(self.signer.address())
+            .to(to)
             .value(U256::from(1_000) * U256::from(10).pow(U256::from(18)));
         let _: alloy::primitives::B256 = rpc.raw_request("eth_sendTransaction".into(), (pay,)).await?;
-        while rpc.get_balance(self.signer.address()).await?.is_zero() {
+        while rpc.get_balance(to).await?.is_zero() {
             if since.elapsed() > PATIENCE {
-                bail!("geth did not pay our account");
+                bail!("geth did not pay {to}");
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

@@ -153,6 +153,7 @@ pub async fn twenty(w: &World) -> Result<()> {
     let rules = Rules {
         prizes: vec![100, 50, 20],
         bond: 17,
+        crowd: 60,
         ..Rules::default()
     };
     let id = w.post(&owner, &rules).await?;

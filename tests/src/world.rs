@@ -59,6 +59,8 @@ pub struct Rules {
     pub threshold: u32,
     /// What prizes and bond are paid in; ether without it.
     pub token: Option<Address>,
+    /// Seconds more to enter and to prove, where windows are waited for: each act is a block, and a second, of its own.
+    pub crowd: u32,
 }
 
 impl Default for Rules {
@@ -69,6 +71,7 @@ impl Default for Rules {
             stake: 2,
             threshold: 32,
             token: None,
+            crowd: 0,
         }
     }
 }
@@ -240,7 +243,11 @@ impl World {
 
     /// What [`Self::post`] posts.
     pub async fn params(&self, rules: &Rules) -> Result<IBountyMarket::Params> {
-        let [commit, gap, reveal, attest, prove, claim, challenge, answer] = self.windows();
+        let [mut commit, gap, reveal, attest, mut prove, claim, challenge, answer] = self.windows();
+        if self.clock == Clock::Wait {
+            commit += rules.crowd;
+            prove += rules.crowd;
+        }
         let wei = |milli: u64| (u128::from(milli) * u128::from(MILLI)).try_into();
         let key = ProviderKey::from_uniform(&[9; 64]).context("a key")?.public();
         let point = |x: &Fr| U256::from_be_bytes(zkaggle_graph::field::to_be_bytes(x));

@@ -298,6 +298,19 @@ impl Market {
         self.chain.send("commit", call).await
     }
 
+    /// Whether the market would take an entry of this account now; nothing is sent.
+    ///
+    /// # Errors
+    /// Refused, with the market's reason.
+    pub async fn would_enter(&self, id: u64, slot: u8, vk: VkId, stake: U256) -> Result<()> {
+        let me = self.chain.account();
+        // Any commitment will do: the market cannot look into one.
+        let any = B256::repeat_byte(1);
+        let call = self.market.commit(U256::from(id), slot, any, vk.0.into(), me);
+        call.from(me).value(stake).call().await.map_err(explain_call)?;
+        Ok(())
+    }
+
     pub async fn reveal(&self, id: u64, salt: [u8; 32], digests: &[[u8; 32]]) -> Result<Sent> {
         let digests = digests.iter().map(|d| (*d).into()).collect();
         self.chain

@@ -50,6 +50,9 @@ impl Patience {
     }
 }
 
+/// Looks that must agree that transactions before a note's are gone: an endpoint may lag for a moment.
+const GAP_LOOKS: u32 = 10;
+
 /// What became of a note when it was looked at.
 enum Fate {
     Mined(Box<TransactionReceipt>),
@@ -108,6 +111,9 @@ impl Chain {
     }
 
     /// Goes through the notes: strikes out what lies deep, sends again what does not.
+    ///
+    /// A re-org deeper than the node waits takes transactions away whose notes are gone. The notes behind them cannot be
+    /// mined before somebody takes the places in front: they stay, and what comes next is sent in those places.
     async fn settle(&self) -> Result<usize> {
         let mut settled = 0;
         for mut note in self.outbox().notes(self.chain_id(), self.account())? {
@@ -116,6 +122,14 @@ impl Chain {
             {
                 self.deep_enough(&note, &receipt).await?;
                 continue;
+            }
+            if self.stranded(&note).await? {
+                tracing::warn!(
+                    "{:?} (nonce {}) waits: what was sent before it is gone, and is decided anew",
+                    note.what,
+                    note.nonce
+                );
+                break;
             }
             tracing::warn!(
                 "{:?} (nonce {}) is still under way; sending it again",
@@ -134,6 +148,36 @@ impl Chain {
             }
         }
         Ok(settled)
+    }
+
+    /// Whether places before the note's are empty, with nothing noted for them: those before it in the outbox are seen
+    /// through by now.
+    async fn stranded(&self, note: &Note) -> Result<bool> {
+        for _ in 0..GAP_LOOKS {
+            let count = self.rpc().get_transaction_count(note.account).await;
+            if count.map_err(unreachable_chain)? >= note.nonce {
+                return Ok(false);
+            }
+            tokio::time::sleep(self.caution().patience.poll).await;
+        }
+        Ok(true)
+    }
+
+    /// The place of the next transaction: behind everything of this account that the endpoint knows or, where notes
+    /// are stranded, the first empty one before them.
+    async fn next_nonce(&self) -> Result<u64> {
+        let account = self.account();
+        let mined = self.rpc().get_transaction_count(account).await;
+        let mined = mined.map_err(unreachable_chain)?;
+        let notes = self.outbox().notes(self.chain_id(), account)?;
+        let taken: Vec<u64> = notes.iter().map(|n| n.nonce).filter(|n| *n >= mined).collect();
+        if taken.is_empty() {
+            let pending = self.rpc().get_transaction_count(account).pending().await;
+            return pending.map_err(unreachable_chain);
+        }
+        (mined..=u64::MAX)
+            .find(|n| !taken.contains(n))
+            .context("the account has sent all it can")
     }
 
     /// Simulates, checks every ceiling, signs and writes the note.
@@ -168,12 +212,7 @@ impl Chain {
         let fees = self.fees().await.with_context(|| format!("{what} waits"))?;
         let worst = value.saturating_add(U256::from(gas_limit).saturating_mul(U256::from(fees.max)));
         affordable(worst)?;
-        let nonce = self
-            .rpc()
-            .get_transaction_count(self.account())
-            .pending()
-            .await
-            .map_err(unreachable_chain)?;
+        let nonce = self.next_nonce().await?;
         let mut note = Note {
             chain_id: self.chain_id(),
             account: self.account(),
@@ -583,6 +622,71 @@ mod tests {
         net.mine(3).unwrap();
         assert_eq!(chain.recover().await.unwrap(), 0);
         assert!(chain.outbox().notes(31_337, chain.account()).unwrap().is_empty());
+    }
+
+    /// A re-org deeper than the node waits: the first transaction is gone with its note, the second has a place that
+    /// cannot be mined yet. The first is decided anew and sent in the empty place, and both are paid once.
+    #[tokio::test]
+    async fn a_reorg_below_the_notes_strands_nothing_for_good() {
+        let net = chain_net();
+        let seen = net.clone();
+        let held = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (pool, looks) = (held.clone(), Arc::new(AtomicUsize::new(0)));
+        let asked = looks.clone();
+        let queueing = Hostile::serve(net.clone(), move |method, params| {
+            // Like geth and anvil, and unlike the embedded chain: what is ahead of its nonce is kept until its turn.
+            if method == "eth_getTransactionCount" {
+                asked.fetch_add(1, Ordering::SeqCst);
+            }
+            if !is_send(method) {
+                return Reply::Honest;
+            }
+            let send = |raw: &serde_json::Value| {
+                let body =
+                    serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": raw });
+                let reply = zkaggle_devnet::rpc::reply(&seen, body.to_string().as_bytes()).unwrap();
+                serde_json::from_str::<serde_json::Value>(&reply.to_string()).unwrap()
+            };
+            let answer = send(params);
+            let mut waiting = pool.lock().unwrap();
+            if answer.get("error").is_some() {
+                waiting.push(params.clone());
+                return Reply::Result(serde_json::json!(B256::ZERO));
+            }
+            waiting.retain(|raw| send(raw).get("error").is_some());
+            Reply::Result(answer["result"].clone())
+        })
+        .await;
+        let caution = Caution {
+            confirmations: 2,
+            ..quick()
+        };
+        let chain = account(&net, &queueing, caution, Outbox::memory()).await;
+        let rpc = alloy::providers::ProviderBuilder::new().connect_client(net.client());
+        let before: U256 = rpc.raw_request("evm_snapshot".into(), ()).await.unwrap();
+        pay(&chain).await.unwrap();
+        pay(&chain).await.unwrap();
+        assert_eq!(chain.recover().await.unwrap(), 0, "both are mined");
+        let notes = |chain: &Chain| chain.outbox().notes(31_337, chain.account()).unwrap();
+        let left: Vec<u64> = notes(&chain).iter().map(|n| n.nonce).collect();
+        assert_eq!(left, [1], "only the last one lies shallow");
+        let wound: bool = rpc.raw_request("evm_revert".into(), (before,)).await.unwrap();
+        assert!(wound);
+        looks.store(0, Ordering::SeqCst);
+        assert_eq!(chain.recover().await.unwrap(), 0, "it is not waited for");
+        assert!(
+            looks.load(Ordering::SeqCst) >= GAP_LOOKS as usize,
+            "believed at the first look"
+        );
+        assert_eq!((notes(&chain).len(), paid(&net).await), (1, U256::ZERO));
+        // What the role decides anew takes the empty place, and the one behind it has its turn.
+        pay(&chain).await.unwrap();
+        assert_eq!(chain.recover().await.unwrap(), 1);
+        assert_eq!(paid(&net).await, U256::from(2));
+        assert!(held.lock().unwrap().is_empty());
+        net.mine(2).unwrap();
+        assert_eq!(chain.recover().await.unwrap(), 0);
+        assert!(notes(&chain).is_empty());
     }
 
     #[tokio::test]

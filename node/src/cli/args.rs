@@ -2,6 +2,7 @@
 
 use super::dataset_car::ExportArgs;
 use super::dataset_import::ImportArgs;
+use alloy::primitives::Address;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use zkaggle_graph::graph::FeatureType;
@@ -144,9 +145,12 @@ pub struct DaemonArgs {
     /// Provider: post and see through this bounty.
     #[arg(long, value_name = "FILE")]
     pub bounty: Option<PathBuf>,
-    /// Hunter: enter with this model.
+    /// Hunter: enter with this model, in slot 0 of each bounty; given twice, with the second one in slot 1.
     #[arg(long, value_name = "FILE")]
-    pub model: Option<PathBuf>,
+    pub model: Vec<PathBuf>,
+    /// Hunter: have the prizes and stakes of entries made now owed to this account, which withdraws them itself.
+    #[arg(long, value_name = "ADDRESS", value_parser = account)]
+    pub payout: Option<Address>,
     /// A JSON-RPC endpoint of the chain; repeatable, the next one stands in when one fails.
     #[arg(long, value_name = "URL")]
     pub rpc_url: Vec<String>,
@@ -161,6 +165,15 @@ pub struct DaemonArgs {
     pub until_done: bool,
     #[command(flatten)]
     pub password: PasswordArgs,
+}
+
+/// An account that somebody can have: what is owed to the zero address is lost.
+pub fn account(text: &str) -> Result<Address, String> {
+    match text.parse::<Address>() {
+        Ok(a) if a.is_zero() => Err("the zero address is nobody's".into()),
+        Ok(a) => Ok(a),
+        Err(e) => Err(e.to_string()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -21,7 +21,7 @@ pub struct ChallengeArgs {
     /// Number of the chunk, from 0.
     pub chunk: u64,
     /// The hunter's slot.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::hunt::slot())]
     pub slot: u8,
     #[command(flatten)]
     pub market: MarketArgs,
@@ -31,6 +31,9 @@ pub struct ChallengeArgs {
 pub struct ShowArgs {
     /// The bounty's number.
     pub id: u64,
+    /// Only the claim in this slot; in both by default.
+    #[arg(long, value_name = "N", value_parser = super::hunt::slot())]
+    pub slot: Option<u8>,
     #[command(flatten)]
     pub node: NodeArgs,
 }
@@ -43,7 +46,7 @@ pub struct SettleArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub hunter: Option<Address>,
     /// The hunter's slot.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::hunt::slot())]
     pub slot: u8,
     #[command(flatten)]
     pub market: MarketArgs,
@@ -84,7 +87,7 @@ pub async fn challenge(a: ChallengeArgs, out: Output) -> Result<()> {
 pub async fn show(a: ShowArgs, out: Output) -> Result<()> {
     let (services, _) = connect::services(&a.node, "hunter").await?;
     let network = services.peers.network.clone();
-    let shown = Hunter::new(services, None).answer_now(a.id).await;
+    let shown = Hunter::new(services, None).answer_now(a.id, a.slot).await;
     network.shutdown().await;
     let shown = shown?;
     out.print(

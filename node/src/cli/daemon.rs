@@ -10,12 +10,13 @@ use crate::node::{Pace, Role, run as run_node};
 use crate::node_dir::{CONFIG_FILE, NodeDir};
 use crate::progress::Reporter;
 use crate::prover::Prover;
-use crate::roles::hunter::Hunter;
+use crate::roles::hunter::{Hunter, SLOTS};
 use crate::roles::provider::Provider;
 use crate::roles::services::{Peers, Services};
 use crate::store;
 use anyhow::{Context, Result};
 use serde_json::json;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use zkaggle_config::Config;
@@ -26,6 +27,7 @@ use zkaggle_vault::password::Ask;
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
+    slots(&args.model)?;
     let config = Config::load(&args.config.unwrap_or_else(|| args.dir.join(CONFIG_FILE)))?;
     let role = args.role.unwrap_or_else(|| role_of(&config));
     let bounty = match role {
@@ -73,6 +75,7 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
         }
         None => {
             let hunter = Hunter::new(services, args.model)
+                .with_payout(args.payout)
                 .with_store(index.clone())
                 .with_max_memory(config.prover.max_memory);
             Role::Hunter(Box::new(hunter))
@@ -102,6 +105,18 @@ pub async fn run(args: DaemonArgs, out: Output) -> Result<()> {
     }
     peers.network.shutdown().await;
     result
+}
+
+/// Refuses more models than an account has slots.
+pub fn slots(models: &[PathBuf]) -> Result<()> {
+    match models.len() <= SLOTS.len() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "--model is given {} times; a bounty has {} slots for an account",
+            models.len(),
+            SLOTS.len()
+        ))),
+    }
 }
 
 fn role_of(config: &Config) -> RoleArg {

@@ -1,13 +1,13 @@
 //! `zkaggle hunt`: the hunter's side of the market.
 
-use super::args::{DaemonArgs, RoleArg};
+use super::args::{DaemonArgs, RoleArg, account};
 use super::claims;
 use super::connect::{self, MarketArgs, NodeArgs};
 use super::hunt_samples::SamplesArgs;
 use super::output::Output;
 use super::show;
 use crate::failure::Failure;
-use crate::roles::hunter::Hunter;
+use crate::roles::hunter::{Hunter, SLOTS};
 use alloy::primitives::Address;
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -26,14 +26,19 @@ pub enum HuntCommand {
     ///
     /// The preflight looks at phase, shape, key, memory, proving time, gas and stake; what speaks against
     /// the entry is printed and nothing is sent (exit code 3).
-    #[command(after_help = "Example:\n  zkaggle hunt commit 1 --model digits.zkm --dir ~/.zkaggle --dry-run")]
+    ///
+    /// An account has two slots in a bounty, each an entry of its own with its own stake. Two models are looked at
+    /// together, and enter both or not at all.
+    #[command(
+        after_help = "Examples:\n  zkaggle hunt commit 1 --model digits.zkm --dir ~/.zkaggle --dry-run\n  zkaggle hunt commit 1 --model another.zkm --slot 1 --dir ~/.zkaggle"
+    )]
     Commit(CommitArgs),
     /// Fetch what a bounty's draw made public, checked, into a file to train on.
     #[command(
         after_help = "Example:\n  zkaggle hunt samples 1 --out public.csv --dir ~/.zkaggle --peer /ip4/127.0.0.1/tcp/4101/p2p/12D3KooW…"
     )]
     Samples(SamplesArgs),
-    /// Fetch the data, prove what the committed model scores, and have it ranked.
+    /// Fetch the data, prove what the committed models score, and have them ranked.
     #[command(
         after_help = "Example:\n  zkaggle hunt prove 1 --dir ~/.zkaggle --peer /ip4/127.0.0.1/tcp/4101/p2p/12D3KooW…"
     )]
@@ -67,7 +72,9 @@ pub enum HuntCommand {
     #[command(after_help = "Example:\n  zkaggle hunt withdraw --dir ~/.zkaggle")]
     Withdraw(MarketArgs),
     /// Do all of it unattended: enter what fits, prove, claim, withdraw.
-    #[command(after_help = "Example:\n  zkaggle hunt run --model digits.zkm --dir ~/.zkaggle --until-done")]
+    #[command(
+        after_help = "Examples:\n  zkaggle hunt run --model digits.zkm --dir ~/.zkaggle --until-done\n  zkaggle hunt run --model digits.zkm --model another.zkm --dir ~/.zkaggle"
+    )]
     Run(RunArgs),
 }
 
@@ -75,9 +82,15 @@ pub enum HuntCommand {
 pub struct CommitArgs {
     /// The bounty's number.
     pub id: u64,
-    /// Model to enter with.
-    #[arg(long, value_name = "FILE")]
-    pub model: PathBuf,
+    /// Model to enter with, in slot 0 unless --slot names the other; given twice, both slots are entered.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub model: Vec<PathBuf>,
+    /// Slot to enter with one model.
+    #[arg(long, value_name = "N", value_parser = slot())]
+    pub slot: Option<u8>,
+    /// Have the prizes and stakes of entries made now owed to this account, which withdraws them itself.
+    #[arg(long, value_name = "ADDRESS", value_parser = account)]
+    pub payout: Option<Address>,
     /// Print the preflight and send nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -110,6 +123,9 @@ pub struct ProposeArgs {
 pub struct EntryArgs {
     /// The bounty's number.
     pub id: u64,
+    /// Only the entry in this slot; in both by default.
+    #[arg(long, value_name = "N", value_parser = slot())]
+    pub slot: Option<u8>,
     #[command(flatten)]
     pub node: NodeArgs,
 }
@@ -127,9 +143,13 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Enter with this model; without one, earlier entries are proved and claimed.
+    /// Enter with this model, in slot 0; given twice, with the second one in slot 1. Without one, earlier entries
+    /// are proved and claimed.
     #[arg(long, value_name = "FILE")]
-    pub model: Option<PathBuf>,
+    pub model: Vec<PathBuf>,
+    /// Have the prizes and stakes of entries made now owed to this account, which withdraws them itself.
+    #[arg(long, value_name = "ADDRESS", value_parser = account)]
+    pub payout: Option<Address>,
     /// End when every bounty is over and withdrawn.
     #[arg(long)]
     pub until_done: bool,
@@ -142,12 +162,12 @@ pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
         HuntCommand::Commit(a) => commit(a, out).await,
         HuntCommand::Samples(a) => super::hunt_samples::run(a, out).await,
         HuntCommand::Prove(a) => {
-            let (hunter, end) = hunter(&a.node, None).await?;
-            let done = hunter.prove_now(a.id).await;
+            let (hunter, end) = hunter(&a.node).await?;
+            let done = hunter.prove_now(a.id, a.slot).await;
             end.await;
-            done?;
+            let slots = done?;
             out.print(
-                &json!({ "bounty": a.id, "done": "prove" }),
+                &json!({ "bounty": a.id, "done": "prove", "slots": slots }),
                 &format!(
                     "bounty {}: the score is proved; `zkaggle hunt status {}` shows the rank",
                     a.id, a.id
@@ -155,12 +175,14 @@ pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
             )
         }
         HuntCommand::Claim(a) => {
-            let (hunter, end) = hunter(&a.node, None).await?;
-            let done = hunter.claim_now(a.id).await;
+            let (hunter, end) = hunter(&a.node).await?;
+            let done = hunter.claim_now(a.id, a.slot).await;
             end.await;
-            let large = done?;
+            let claimed = done?;
+            let large = claimed.iter().any(|(_, large)| *large);
+            let slots: Vec<u8> = claimed.iter().map(|(slot, _)| *slot).collect();
             out.print(
-                &json!({ "bounty": a.id, "done": "claim", "large": large }),
+                &json!({ "bounty": a.id, "done": "claim", "large": large, "slots": slots }),
                 &match large {
                     false => format!(
                         "bounty {}: the prize is claimed; `zkaggle hunt withdraw` brings it home",
@@ -177,8 +199,8 @@ pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
         HuntCommand::Answer(a) => claims::show(a, out).await,
         HuntCommand::Settle(a) => claims::settle(a, out).await,
         HuntCommand::Propose(a) => {
-            let (hunter, end) = hunter(&a.node, Some(a.model)).await?;
-            let done = hunter.propose_now(a.id).await;
+            let (hunter, end) = hunter(&a.node).await?;
+            let done = hunter.with_model(0, a.model).propose_now(a.id).await;
             end.await;
             let vk = done?;
             out.print(
@@ -196,25 +218,39 @@ pub async fn run(args: HuntArgs, out: Output) -> Result<()> {
 }
 
 /// A hunter for one command, and what must run before the command ends.
-async fn hunter(node: &NodeArgs, model: Option<PathBuf>) -> Result<(Hunter, impl Future<Output = ()> + use<>)> {
+async fn hunter(node: &NodeArgs) -> Result<(Hunter, impl Future<Output = ()> + use<>)> {
     let (services, config) = connect::services(node, "hunter").await?;
     let network = services.peers.network.clone();
-    let hunter = Hunter::new(services, model).with_max_memory(config.prover.max_memory);
+    let hunter = Hunter::new(services, None).with_max_memory(config.prover.max_memory);
     Ok((hunter, async move { network.shutdown().await }))
 }
 
+/// The numbers of an account's slots.
+pub fn slot() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(0..SLOTS.len() as i64)
+}
+
 async fn commit(a: CommitArgs, out: Output) -> Result<()> {
-    let (mut hunter, end) = hunter(&a.node, Some(a.model)).await?;
+    super::daemon::slots(&a.model)?;
+    let first = match (a.slot, a.model.len()) {
+        (Some(_), 2..) => return Err(Failure::usage("--slot goes with one --model; two take both slots")),
+        (slot, _) => slot.unwrap_or(0),
+    };
+    let (mut hunter, end) = hunter(&a.node).await?;
+    hunter = hunter.with_payout(a.payout);
+    for (slot, model) in (first..).zip(a.model) {
+        hunter = hunter.with_model(slot, model);
+    }
     let looked = match a.dry_run {
         true => hunter.look(a.id).await,
         false => match hunter.look(a.id).await {
-            Ok(p) if p.verdict().is_ok() => hunter.commit_now(a.id).await,
+            Ok(p) if p.iter().all(|(_, p)| p.verdict().is_ok()) => hunter.commit_now(a.id).await,
             other => other,
         },
     };
     end.await;
     let looked = looked?;
-    let verdict = looked.verdict();
+    let verdict: Result<()> = looked.iter().try_for_each(|(_, p)| p.verdict());
     let last = match (&verdict, a.dry_run) {
         (Ok(()), true) => format!("nothing speaks against entering bounty {}; nothing was sent", a.id),
         (Ok(()), false) => format!(
@@ -224,9 +260,17 @@ async fn commit(a: CommitArgs, out: Output) -> Result<()> {
         (Err(_), _) => format!("bounty {} was not entered", a.id),
     };
     let entered = verdict.is_ok() && !a.dry_run;
+    let slots: Vec<_> = looked
+        .iter()
+        .map(|(slot, p)| json!({ "slot": slot, "preflight": p }))
+        .collect();
+    let text: Vec<String> = looked
+        .iter()
+        .map(|(slot, p)| format!("slot {slot}\n{}", p.text()))
+        .collect();
     out.print(
-        &json!({ "bounty": a.id, "entered": entered, "preflight": looked }),
-        &format!("{}\n{last}", looked.text()),
+        &json!({ "bounty": a.id, "entered": entered, "slots": slots }),
+        &format!("{}\n{last}", text.join("\n")),
     )?;
     verdict
 }
@@ -316,6 +360,7 @@ async fn unattended(a: RunArgs, out: Output) -> Result<()> {
         role: Some(RoleArg::Hunter),
         bounty: None,
         model: a.model,
+        payout: a.payout,
         rpc_url: chain.rpc_url,
         deployment: a.node.market.deployment,
         peer: a.node.peer,

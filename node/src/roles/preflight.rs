@@ -5,7 +5,7 @@ use super::services::Services;
 use crate::chain::draws::Public;
 use crate::chain::outbox::show;
 use crate::chain::states::Phase;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure, code_of};
 use alloy::primitives::U256;
 use alloy::providers::Provider;
 use anyhow::{Context, Result};
@@ -30,6 +30,69 @@ const ANSWERS: u64 = 3;
 /// and 64 Ki (docs/benchmarks.md).
 const RELEASE_BYTES: u64 = 64 << 20;
 const RELEASE_BYTES_A_WORD: u64 = 430 << 10;
+
+/// What entries take that this account has, or will have, beside the one that is looked at in the same bounty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// How many they are.
+    pub entries: u32,
+    /// Stakes that are not paid yet, in wei.
+    pub stake: U256,
+    /// Gas still to be spent for them.
+    pub gas: u64,
+    /// Seconds of proving on this machine, one after another.
+    pub seconds: u64,
+}
+
+impl Beside {
+    /// An entry with a model of this graph and this many shards to prove, whose `stake` is to be paid.
+    ///
+    /// # Errors
+    /// When the model has no class.
+    pub fn entry(graph: &Graph, shards: u64, stake: U256) -> Result<Self> {
+        let commit = if stake.is_zero() { 0 } else { COMMIT_GAS };
+        Ok(Self {
+            entries: 1,
+            stake,
+            gas: commit + PROVE_GAS * shards + claim_gas(graph.class()?),
+            seconds: proving(zkaggle_circuits::accuracy::cost(graph)?.k, shards),
+        })
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.stake = self.stake.saturating_add(other.stake);
+        self.gas = self.gas.saturating_add(other.gas);
+        self.seconds = self.seconds.saturating_add(other.seconds);
+    }
+
+    /// In words, that they are counted as well.
+    fn words(&self) -> &'static str {
+        match self.entries {
+            0 => "",
+            _ => ", with our entry in the other slot",
+        }
+    }
+}
+
+/// An entry that is thought of.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    pub slot: u8,
+    pub graph: &'a Graph,
+    /// What this account's other entries in the bounty take.
+    pub beside: Beside,
+}
+
+/// Seconds that proving takes on this machine: 2^k rows, so many times.
+fn proving(k: u32, shards: u64) -> u64 {
+    let each = (CPU_SECONDS_AT_15 << k.saturating_sub(15)).div_ceil(cores());
+    each.saturating_mul(shards)
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
+}
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,6 +134,12 @@ impl Preflight {
         }
     }
 
+    /// Whether nothing but money, which may come, speaks against the entry.
+    pub fn only_money(&self) -> bool {
+        let mut bad = self.rows.iter().filter(|r| !r.good).peekable();
+        bad.peek().is_some() && bad.all(|r| matches!(r.question, "money" | "ceiling"))
+    }
+
     /// A line a question.
     pub fn text(&self) -> String {
         let lines = self.rows.iter().map(|r| {
@@ -81,8 +150,7 @@ impl Preflight {
     }
 }
 
-/// Looks at everything that decides whether to enter bounty `id` with a model of this graph. Making the
-/// graph's key, which the vkId follows from, is most of the work; nothing is sent.
+/// Looks at everything that decides whether to enter bounty `id` as `candidate` says. Making the graph's key, which the vkId follows from, is most of the work; nothing is sent.
 ///
 /// # Errors
 /// Only when something cannot be looked at; what speaks against the entry is in the result.
@@ -90,11 +158,13 @@ pub async fn preflight(
     s: &Services,
     id: u64,
     b: &Bounty,
-    graph: &Graph,
+    candidate: &Candidate<'_>,
     max_memory: Option<ByteSize>,
 ) -> Result<Preflight> {
     let mut p = Preflight::default();
     let market = &s.market;
+    let (slot, graph, beside) = (candidate.slot, candidate.graph, &candidate.beside);
+    let me = market.chain().account();
     let phase = market.phase(id).await?;
     p.add(
         "phase",
@@ -115,8 +185,16 @@ pub async fn preflight(
         };
         p.add("draw", good, answer);
     }
-    if b.owner == market.chain().account() {
+    if b.owner == me {
         p.add("owner", false, "the bounty is this account's own");
+    }
+    if market.entry(id, me, slot).await?.is_some() {
+        p.add(
+            "slot",
+            false,
+            format!("this account has entered bounty {id} with slot {slot} already"),
+        );
+        return Ok(p);
     }
     let fits = b.schemaId.0 == graph.schema().id();
     p.add(
@@ -159,17 +237,17 @@ pub async fn preflight(
     };
     let release = release_memory(class);
     p.add("claim", release <= limit, claim(class, max_memory));
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let each = (CPU_SECONDS_AT_15 << cost.k.saturating_sub(15)).div_ceil(cores);
-    let all = each.saturating_mul(shards.len() as u64);
+    let all = proving(cost.k, shards.len() as u64).saturating_add(beside.seconds);
     let window = u64::from(b.windows.prove);
     p.add(
         "time",
         all <= window,
         format!(
-            "proving {} shard(s) takes about {} on {cores} cores, Prove lasts {}",
+            "proving {} shard(s){} takes about {} on {} cores, Prove lasts {}",
             shards.len(),
+            beside.words(),
             Seconds(all),
+            cores(),
             Seconds(window)
         ),
     );
@@ -200,16 +278,18 @@ pub async fn preflight(
         .await
         .map_err(crate::chain::errors::unreachable_chain)
         .context("ask for the price of gas")?;
-    let gas = COMMIT_GAS + PROVE_GAS * shards.len() as u64 + claim_gas(class);
-    let gas_wei = U256::from(gas) * U256::from(price);
-    let stake = U256::from(b.stake);
+    let gas = (COMMIT_GAS + PROVE_GAS * shards.len() as u64 + claim_gas(class)).saturating_add(beside.gas);
+    let gas_wei = U256::from(gas).saturating_mul(U256::from(price));
+    let stake = U256::from(b.stake).saturating_add(beside.stake);
+    let needed = stake.saturating_add(gas_wei);
     let balance = market.chain().balance().await?;
     p.add(
         "money",
-        balance >= stake + gas_wei,
+        balance >= needed,
         format!(
-            "the stake is {}, gas about {} ({gas}); the account holds {}",
+            "the stake is {}{}, gas about {} ({gas}); the account holds {}",
             show(stake),
+            beside.words(),
             show(gas_wei),
             show(balance)
         ),
@@ -217,9 +297,18 @@ pub async fn preflight(
     let room = market
         .chain()
         .outbox()
-        .room("entering", stake + gas_wei, market.chain().caution().max_spend);
+        .room("entering", needed, market.chain().caution().max_spend);
     if let Err(e) = room {
         p.add("ceiling", false, e.to_string());
+    }
+    // What is left is the contract's to say, an allow-list for instance.
+    if p.verdict().is_ok()
+        && let Err(e) = market.would_enter(id, slot, key.vk_id, U256::from(b.stake)).await
+    {
+        if code_of(&e) != Code::Refused {
+            return Err(e.context("ask whether the market takes the entry"));
+        }
+        p.add("market", false, e.to_string());
     }
     let token = market.detail(id).await?.token;
     if !token.is_zero() {
@@ -268,8 +357,18 @@ fn memory(needed: ByteSize, limit: Option<ByteSize>) -> String {
 mod tests {
     use super::*;
     use crate::demo::assets;
-    use crate::failure::{Code, code_of};
     use crate::import::{self, ModelImport};
+
+    fn shipped() -> import::ImportedModel {
+        let import = ModelImport {
+            onnx: assets::MODEL,
+            schema: assets::schema(),
+            calibration: assets::TRAIN,
+            samples: 360,
+            method: zkaggle_graph::quantize::Method::Mse,
+        };
+        import::model(&import).unwrap()
+    }
 
     #[test]
     fn everything_that_speaks_against_it_is_told() {
@@ -295,18 +394,46 @@ mod tests {
         assert!(taken[0] < taken[1] && taken[1] < taken[2]);
     }
 
+    #[test]
+    fn what_the_other_slot_takes_is_counted_once_each() {
+        let graph = shipped().file.graph;
+        let (stake, shards) = (U256::from(7), 3);
+        let new = Beside::entry(&graph, shards, stake).unwrap();
+        let entered = Beside::entry(&graph, shards, U256::ZERO).unwrap();
+        assert_eq!((new.stake, entered.stake), (stake, U256::ZERO));
+        assert_eq!(
+            new.gas,
+            entered.gas + COMMIT_GAS,
+            "who has entered pays for no entry again"
+        );
+        let proved = Beside::entry(&graph, 0, U256::ZERO).unwrap();
+        assert_eq!(entered.gas, proved.gas + shards * PROVE_GAS);
+        assert_eq!((proved.seconds, proved.gas), (0, claim_gas(graph.class().unwrap())));
+        assert!(entered.seconds >= shards);
+        let mut both = new;
+        both.add(proved);
+        assert_eq!((both.entries, both.stake, both.gas), (2, stake, new.gas + proved.gas));
+        assert!(Beside::default().words().is_empty() && !both.words().is_empty());
+    }
+
+    #[test]
+    fn only_what_may_pass_is_looked_at_again() {
+        let looked = |bad: &[&'static str]| {
+            let mut p = Preflight::default();
+            p.add("phase", true, "fine");
+            for question in bad {
+                p.add(question, false, "not now");
+            }
+            p.only_money()
+        };
+        assert!(looked(&["money"]) && looked(&["ceiling", "money"]));
+        assert!(!looked(&[]) && !looked(&["key"]) && !looked(&["money", "key"]));
+    }
+
     /// The defaults must let the model that ships with the program in.
     #[test]
     fn the_defaults_fit_the_model_that_ships() {
-        let model = import::model(&ModelImport {
-            onnx: assets::MODEL,
-            schema: assets::schema(),
-            calibration: assets::TRAIN,
-            samples: 360,
-            method: zkaggle_graph::quantize::Method::Mse,
-        })
-        .unwrap();
-        let needed = zkaggle_circuits::accuracy::cost(&model.file.graph).unwrap().memory;
+        let needed = zkaggle_circuits::accuracy::cost(&shipped().file.graph).unwrap().memory;
         let config = zkaggle_config::Loader::new().unwrap().finish().unwrap();
         assert!(ByteSize(needed) <= config.prover.max_memory);
         assert!(memory(ByteSize(needed), Some(ByteSize(1))).contains("prover.max_memory"));

@@ -61,4 +61,5 @@ async fn on_geth() {
     stories::proposed(&w).await.unwrap();
     stories::erc20(&w).await.unwrap();
     drawn::story(&w).await.unwrap();
+    stories::twenty(&w).await.unwrap();
 }

@@ -58,6 +58,7 @@ async fn act(w: &World, rng: &mut StdRng, players: &[Market]) -> &'static str {
             stake: 1,
             threshold: 32,
             token: None,
+            crowd: 0,
         };
         let posted = w.post(&players[0], &rules).await;
         return if posted.is_ok() { "post" } else { "" };
@@ -189,6 +190,7 @@ async fn reorgs_of_every_depth() {
                 stake: 1,
                 threshold: 1,
                 token: None,
+                crowd: 0,
             },
         )
         .await
@@ -204,6 +206,7 @@ async fn reorgs_of_every_depth() {
                 stake: 1,
                 threshold: 2,
                 token: None,
+                crowd: 0,
             },
         )
         .await
@@ -223,6 +226,7 @@ async fn reorgs_of_every_depth() {
                 stake: 1,
                 threshold: 3,
                 token: None,
+                crowd: 0,
             },
         )
         .await
@@ -319,6 +323,7 @@ async fn wide_ranges_are_split() {
                 stake: 1,
                 threshold: 1,
                 token: None,
+                crowd: 0,
             },
         )
         .await

@@ -1,8 +1,8 @@
 //! The claim: weights for a prize, at once where the ciphertext fits calldata, otherwise by its chunks.
 
-use super::{Hunter, SLOT};
+use super::{Hunter, ending};
 use crate::chain::market::word;
-use crate::chain::states::EntryState;
+use crate::chain::states::{EntryState, Phase};
 use crate::failure::Failure;
 use crate::progress::Cost;
 use crate::proof_file::{ProofFile, Statement};
@@ -60,7 +60,46 @@ impl Release {
 }
 
 impl Hunter {
-    pub(super) async fn claim(&self, id: u64, b: &Bounty, entry: &Entry) -> Result<Tick> {
+    /// Claims the prizes of this account's entries, or of the one in `slot`; which slots that was, and whether the
+    /// claim is large, and paid after inspection.
+    ///
+    /// # Errors
+    /// Refused while there is nothing to claim, with the reasons.
+    pub async fn claim_now(&self, id: u64, slot: Option<u8>) -> Result<Vec<(u8, bool)>> {
+        let (b, entries) = self.own(id, slot, Phase::Claim).await?;
+        let market = &self.services.market;
+        let me = market.chain().account();
+        let mut claimed = vec![];
+        let mut others = vec![];
+        for (slot, entry) in &entries {
+            let state = EntryState::read(entry.state)?;
+            let claim = async {
+                self.claim(id, *slot, &b, entry)
+                    .await
+                    .with_context(|| format!("slot {slot}"))
+            };
+            if state == EntryState::Ranked && claim.await? == Tick::Worked {
+                let now = market.entry(id, me, *slot).await?.map_or(0, |e| e.state);
+                let now = EntryState::read(now)?;
+                if matches!(now, EntryState::Claimed | EntryState::Claiming) {
+                    claimed.push((*slot, now == EntryState::Claiming));
+                    continue;
+                }
+            }
+            let why = match state {
+                EntryState::Ranked => "is ranked, but holds no prize that can be claimed now: its rank is a reserve, its round has not begun, lies too shallow or was missed, or a large claim of it is void".to_owned(),
+                EntryState::Claiming => "has its claim listed, which waits for its inspection: `zkaggle hunt answer` and `hunt settle` see it through".to_owned(),
+                other => format!("is {other:?}: there is nothing to claim"),
+            };
+            others.push(format!("the entry in slot {slot} {why}"));
+        }
+        match claimed.is_empty() {
+            true => Err(Failure::refused(others.join("; "))),
+            false => Ok(claimed),
+        }
+    }
+
+    pub(super) async fn claim(&self, id: u64, slot: u8, b: &Bounty, entry: &Entry) -> Result<Tick> {
         let s = &self.services;
         let me = s.market.chain().account();
         let Some((start, end)) = s.market.round(id).await? else {
@@ -86,16 +125,16 @@ impl Hunter {
                 Ok(Tick::Idle)
             };
         }
-        let mine = board.iter().find(|r| r.hunter == me && r.slot == SLOT);
+        let mine = board.iter().find(|r| r.hunter == me && r.slot == slot);
         if mine.is_none_or(|r| r.prize == u8::MAX) {
             return Ok(Tick::Idle);
         }
-        if s.market.listing(id, me, SLOT).await?.failed {
+        if s.market.listing(id, me, slot).await?.failed {
             // A chunk was not shown in time: the contract takes no other claim from this entry.
             return Ok(Tick::Idle);
         }
 
-        let (model, blind) = self.committed(id)?;
+        let (model, blind) = self.committed(id, slot)?;
         let score_key = s.prover.score_key(&model.graph).await?;
         ensure!(
             entry.vkId.0 == score_key.vk_id.0,
@@ -104,7 +143,7 @@ impl Hunter {
         );
         let release = Release {
             key: s.prover.release_key(model.graph.class()?).await?,
-            ctx: s.entry(id, SLOT, score_key.vk_id).ctx(),
+            ctx: s.entry(id, slot, score_key.vk_id).ctx(),
             pk: JubPoint {
                 x: element(b.pkX)?,
                 y: element(b.pkY)?,
@@ -113,7 +152,7 @@ impl Hunter {
             blind,
         };
         if chunks::count(release.key.ciphertext_words()) > 0 {
-            return Box::pin(self.claim_large(id, entry, &release)).await;
+            return Box::pin(self.claim_large(id, slot, entry, &release)).await;
         }
         let (x, w, ciphertext) = release.seal()?;
         if word(&x.model) != entry.model {
@@ -123,18 +162,21 @@ impl Hunter {
         let proof = self.prove_release(&release.key, &x, w, bytes.len()).await?;
         s.report
             .step("claim the prize", None, async {
-                let sent = s.market.claim(id, SLOT, &x, &bytes, &proof).await?;
+                let sent = s.market.claim(id, slot, &x, &bytes, &proof).await?;
                 Ok(((), Cost::gas(sent.gas).and_bytes(bytes.len() + proof.len())))
             })
             .await?;
         // Written after the claim is on chain: before, the file would hold a ciphertext nobody paid for.
         let statement = Statement::Release {
-            entry: s.entry(id, SLOT, score_key.vk_id).into(),
+            entry: s.entry(id, slot, score_key.vk_id).into(),
             instance: x,
             ciphertext: bytes,
         };
         let file = ProofFile::new(release.key.development, release.key.vk_id, statement, proof);
-        let path = s.proof_path(&format!("bounty-{id}"), &format!("release-{}.proof", s.report.who()));
+        let path = s.proof_path(
+            &format!("bounty-{id}"),
+            &format!("release-{}{}.proof", s.report.who(), ending(slot)),
+        );
         s.write_proof(&path, &file)?;
         Ok(Tick::Worked)
     }

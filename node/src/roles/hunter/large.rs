@@ -11,10 +11,10 @@
 //! on chain.
 
 use super::claim::Release;
-use super::{Hunter, SLOT};
+use super::{Hunter, SLOTS};
 use crate::chain::chunks::Listed;
 use crate::chain::market::word;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure, code_of};
 use crate::progress::Cost;
 use crate::roles::{Services, Tick};
 use anyhow::{Context, Result, bail};
@@ -72,10 +72,10 @@ fn name(id: u64, slot: u8) -> String {
 
 impl Hunter {
     /// Lists a claim by its chunks: the one on disk if a crash left one, otherwise a new one.
-    pub(super) async fn claim_large(&self, id: u64, entry: &Entry, release: &Release) -> Result<Tick> {
+    pub(super) async fn claim_large(&self, id: u64, slot: u8, entry: &Entry, release: &Release) -> Result<Tick> {
         let s = &self.services;
         let model = from_be_bytes(&entry.model.to_be_bytes()).context("C as it stands on chain")?;
-        let kept = match records(s)?.get(&name(id, SLOT)) {
+        let kept = match records(s)?.get(&name(id, slot)) {
             Ok(kept) => kept,
             Err(e) => {
                 tracing::warn!("{e}; the claim is proved again");
@@ -84,14 +84,14 @@ impl Hunter {
         };
         let claim = match kept {
             Some(kept) if kept.usable(s, release, &model).await => kept,
-            _ => self.prepare(id, release, &model).await?,
+            _ => self.prepare(id, slot, release, &model).await?,
         };
         let sums = claim.sums.iter().map(|y| alloy::primitives::U256::from_be_bytes(*y));
         s.report
             .step(format!("claim by {} chunks", claim.digests.len()), None, async {
                 let sent = s
                     .market
-                    .claim_chunks(id, SLOT, &claim.instance, &claim.digests, sums.collect(), &claim.proof)
+                    .claim_chunks(id, slot, &claim.instance, &claim.digests, sums.collect(), &claim.proof)
                     .await?;
                 Ok(((), Cost::gas(sent.gas).and_bytes(claim.proof.len())))
             })
@@ -101,7 +101,7 @@ impl Hunter {
 
     /// Proves a claim, keeps its chunks sealed and pinned, and writes it down: in this order, so that what is
     /// written down is all there.
-    async fn prepare(&self, id: u64, release: &Release, model: &Fr) -> Result<ClaimRecord> {
+    async fn prepare(&self, id: u64, slot: u8, release: &Release, model: &Fr) -> Result<ClaimRecord> {
         let s = &self.services;
         let (x, w, ciphertext) = release.seal()?;
         if x.model != *model {
@@ -125,20 +125,20 @@ impl Hunter {
             proof,
             instance: x,
         };
-        records(s)?.put(&name(id, SLOT), &record)?;
+        records(s)?.put(&name(id, slot), &record)?;
         Ok(record)
     }
 
     /// Sees a listed claim through: lets its chunks out, shows those that are challenged, settles it.
-    pub(super) async fn attend(&mut self, id: u64) -> Result<Tick> {
+    pub(super) async fn attend(&mut self, id: u64, slot: u8) -> Result<Tick> {
         let s = self.services.clone();
-        let claim = self.own_listing(id).await?;
+        let claim = self.own_listing(id, slot).await?;
         if claim.block > s.market.chain().deep().await?.number {
             return Ok(Tick::Idle);
         }
-        if !self.released.contains(&id) {
+        if !self.released.contains(&(id, slot)) {
             self.let_out(&claim).await?;
-            self.released.insert(id);
+            self.released.insert((id, slot));
         }
         if self.answer_chunks(id, &claim).await? > 0 || self.settle(id, &claim).await? {
             return Ok(Tick::Worked);
@@ -146,14 +146,14 @@ impl Hunter {
         Ok(Tick::Idle)
     }
 
-    async fn own_listing(&self, id: u64) -> Result<Listed> {
+    async fn own_listing(&self, id: u64, slot: u8) -> Result<Listed> {
         let market = &self.services.market;
         let me = market.chain().account();
         let found = market.listed(id).await?;
         found
             .into_iter()
-            .rfind(|l| (l.hunter, l.slot) == (me, SLOT))
-            .ok_or_else(|| Failure::not_found(format!("account {me} has no large claim in bounty {id}")))
+            .rfind(|l| (l.hunter, l.slot) == (me, slot))
+            .ok_or_else(|| Failure::not_found(format!("account {me} has no large claim in slot {slot} of bounty {id}")))
     }
 
     /// Makes the chunks public and names them in the DHT. Safe to repeat.
@@ -217,22 +217,39 @@ impl Hunter {
         }
         let settle = market.settle_claim(id, claim.hunter, claim.slot);
         self.transact("have the large claim paid", settle).await?;
-        records(&self.services)?.remove(&name(id, SLOT))?;
+        records(&self.services)?.remove(&name(id, claim.slot))?;
         Ok(true)
     }
 
-    /// Lets the chunks of this account's large claim out and shows those that are challenged; how many.
+    /// Lets the chunks of this account's large claims out, or of the one in `slot`, and shows those that are
+    /// challenged; how many.
     ///
     /// # Errors
     /// Not found without a large claim, refused while its listing lies too shallow.
-    pub async fn answer_now(&self, id: u64) -> Result<usize> {
-        let claim = self.own_listing(id).await?;
-        if claim.block > self.services.market.chain().deep().await?.number {
-            return Err(Failure::refused(
-                "the claim's block lies too shallow: until it is final, nothing of the ciphertext leaves this node",
-            ));
+    pub async fn answer_now(&self, id: u64, slot: Option<u8>) -> Result<usize> {
+        let deep = self.services.market.chain().deep().await?.number;
+        let (mut shown, mut found, mut missing) = (0, false, None);
+        for slot in SLOTS.into_iter().filter(|s| slot.is_none_or(|only| only == *s)) {
+            let claim = match self.own_listing(id, slot).await {
+                Ok(claim) => claim,
+                Err(e) if code_of(&e) == Code::NotFound => {
+                    missing.get_or_insert(e);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            found = true;
+            if claim.block > deep {
+                return Err(Failure::refused(
+                    "the claim's block lies too shallow: until it is final, nothing of the ciphertext leaves this node",
+                ));
+            }
+            self.let_out(&claim).await?;
+            shown += self.answer_chunks(id, &claim).await?;
         }
-        self.let_out(&claim).await?;
-        self.answer_chunks(id, &claim).await
+        match missing {
+            Some(e) if !found => Err(e),
+            _ => Ok(shown),
+        }
     }
 }

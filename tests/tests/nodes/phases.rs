@@ -1,10 +1,9 @@
-//! Whole bounties played by real nodes with real proofs: on the embedded chain always, each phase taken back once by a
-//! re-org; on anvil where `ZKAGGLE_ANVIL` names it, as they come.
+//! Each phase by real nodes: taken back once by a re-org and played again, where the chain can do that.
 
+use super::TOKEN;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, ensure};
 use zkaggle_net::Visibility;
-use zkaggle_node::bounty_file::BountyFile;
 use zkaggle_node::chain::disputes::architecture_digest;
 use zkaggle_node::chain::draws::Public;
 use zkaggle_node::chain::market::Market;
@@ -16,28 +15,11 @@ use zkaggle_node::node::Role;
 use zkaggle_node::roles::Services;
 use zkaggle_node::roles::hunter::Hunter;
 use zkaggle_node::roles::hunter::drawn::samples;
-use zkaggle_node::roles::provider::{Opened, Provider};
-use zkaggle_tests::anvil::{Anvil, binary};
-use zkaggle_tests::forks::{Forks, model, sealed};
-
-const TOKEN: &str = include_str!("../vectors/token.hex");
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_the_embedded_chain() {
-    Box::pin(story(ChainChoice::new(None))).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_anvil() {
-    let Some(binary) = binary() else { return };
-    let anvil = Anvil::start(binary).unwrap();
-    Box::pin(story(ChainChoice::new(Some(anvil.url().to_owned()))))
-        .await
-        .unwrap();
-}
+use zkaggle_node::roles::provider::Opened;
+use zkaggle_tests::forks::{Forks, Terms, model, sealed};
 
 /// Two bounties over the same data and keys, since keys and proofs are what costs time.
-async fn story(choice: ChainChoice) -> Result<()> {
+pub async fn story(choice: ChainChoice) -> Result<()> {
     let t = Forks::set(choice).await?;
     let mut provider = t.node("provider").await?;
     let hunter = t.node("hunter").await?;
@@ -64,19 +46,6 @@ fn ether(n: u64) -> U256 {
     U256::from(n) * U256::from(10).pow(U256::from(18))
 }
 
-/// Writes a bounty down as its provider does, and reads it: the provider's role.
-fn posted(t: &Forks, node: &Services, label: &str, dataset: &str, top: &str, end: &str) -> Result<Role> {
-    let path = t.dir().join(format!("{label}.toml"));
-    let text = format!(
-        "format = \"zkaggle-bounty/1\"\nlabel = \"{label}\"\ndataset = \"{dataset}\"\nthreshold = \"80 %\"\n\
-         prizes = [\"1 ether\"]\nbond = \"0.1 ether\"\nstake = \"0.02 ether\"\narchitectures = [\"digits.graph\"]\n{top}\n\
-         [windows]\ncommit = \"6h\"\ngap = \"1m\"\nreveal = \"1h\"\nattest = \"2h\"\nprove = \"6h\"\nclaim = \"24h\"\n{end}\n"
-    );
-    std::fs::write(&path, text)?;
-    let (file, graphs) = BountyFile::read(&path)?;
-    Ok(Role::Provider(Box::new(Provider::new(node.clone(), file, graphs))))
-}
-
 /// Prizes in a token, a public part by draw, a proposed key; every phase is taken back once and comes again.
 async fn drawn(t: &Forks, provider: &Services, hunter: &Services, token: Address) -> Result<()> {
     let pool = sealed(provider, 3).await?;
@@ -84,14 +53,14 @@ async fn drawn(t: &Forks, provider: &Services, hunter: &Services, token: Address
     std::fs::write(t.dir().join("digits.graph"), graph.text())?;
     let manifest = pool.manifest().cid().to_string();
     let top = format!("token = \"{token}\"");
-    let mut owner = posted(
-        t,
-        provider,
-        "drawn",
-        &manifest,
-        &top,
-        "[draw]\npublic = 2\nwindow = \"5h\"",
-    )?;
+    let terms = Terms {
+        label: "drawn",
+        dataset: &manifest,
+        top: &top,
+        end: "[draw]\npublic = 2\nwindow = \"5h\"",
+        ..Terms::default()
+    };
+    let mut owner = t.posted(provider, &terms)?;
     let mut player = Role::Hunter(Box::new(Hunter::new(hunter.clone(), Some(path))));
     let (market, me) = (&hunter.market, hunter.market.chain().account());
     let id = 1;
@@ -278,7 +247,12 @@ async fn silent(t: &Forks, provider: &Services, hunter: &Services) -> Result<()>
     )?;
     provider.store(&data, Visibility::Private).await?;
     let cid = data.manifest().cid().to_string();
-    let mut owner = posted(t, provider, "silent", &cid, "", "")?;
+    let terms = Terms {
+        label: "silent",
+        dataset: &cid,
+        ..Terms::default()
+    };
+    let mut owner = t.posted(provider, &terms)?;
     let mut player = Role::Hunter(Box::new(Hunter::new(
         hunter.clone(),
         Some(hunter.dir.root().join("model-64.zkm")),
