@@ -254,6 +254,7 @@ contract ChunksTest is Base {
 
     function test_no_answer_voids_the_claim_and_the_prize_moves_on() public {
         list();
+        eq(market.detailOf(id).claiming, 1, "under inspection");
         send(owner, BOND, challengeCall(2));
         vm.warp(listed + 499);
         refuses(hunter(1), 0, settleCall(), err(IMarketErrors.ClaimPending.selector, listed + 1500));
@@ -262,6 +263,7 @@ contract ChunksTest is Base {
         send(hunter(1), 0, settleCall());
         stateIs(IBountyMarket.EntryState.Ranked);
         check(market.listingOf(id, hunter(0), 0).failed, "failed");
+        eq(market.detailOf(id).claiming, 0, "no longer under inspection");
         eq(owed(owner), BOND, "bond back");
         bytes memory barred = abi.encodeWithSelector(IMarketErrors.NotClaimable.selector, hunter(0), 0);
         refuses(address(this), 0, claimCall(), barred);

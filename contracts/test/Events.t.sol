@@ -135,6 +135,49 @@ contract EventsTest is Base {
         says(IMarketEvents.Credited.selector, 2, payout(1), abi.encode(address(0), 0.1 ether));
     }
 
+    /// @dev Who claimed has its stake already: of a broken bond it gets a share, and nothing else is told.
+    function test_a_share_alone_names_no_stake() public {
+        for (uint256 i; i < 3; ++i) {
+            commit(id, i, 0);
+        }
+        reveal(id);
+        attest(id);
+        send(hunter(1), 7, abi.encodeCall(IBountyMarket.challengeShard, (id, 1)));
+        proveAll(id, 0, 0, 120);
+        vm.warp(vm.getBlockTimestamp() + 500);
+        market.timeout(id);
+        (uint256 start,) = market.roundOf(id);
+        vm.warp(start);
+        claim(id, 0, 0);
+        vm.warp(start + 100_000);
+        market.finalize(id);
+        uint256 share = uint256(0.2 ether) / 3;
+        listen();
+        market.refund(id, hunter(0), 0);
+        heard();
+        says(IMarketEvents.EntryRefunded.selector, 1, hunter(0), abi.encode(0, 0, share));
+        says(IMarketEvents.Credited.selector, 1, payout(0), abi.encode(address(0), share));
+        listen();
+        market.refund(id, hunter(2), 0);
+        heard();
+        says(IMarketEvents.EntryRefunded.selector, 1, hunter(2), abi.encode(0, 0.06 ether, share));
+    }
+
+    /// @dev No stake was lost, so the claimed ranks have no share of one: a credit of nothing is not told.
+    function test_closing_tells_of_no_empty_credit() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.prizes = new uint96[](1);
+        p.prizes[0] = 3 ether;
+        uint32[] memory scores = new uint32[](1);
+        scores[0] = 120;
+        id = inClaim(p, scores);
+        claim(id, 0, 0);
+        listen();
+        market.finalize(id);
+        heard();
+        says(IMarketEvents.Credited.selector, 1, owner, abi.encode(address(0), 0.4 ether));
+    }
+
     function test_a_challenge_and_its_answer() public {
         commit(id, 0, 0);
         reveal(id);
