@@ -4,6 +4,7 @@ use super::bench::{Figure, figure};
 use anyhow::Result;
 use zkaggle_graph::eval::answers;
 use zkaggle_graph::graph::Schema;
+use zkaggle_graph::model::onnx;
 use zkaggle_graph::quantize::{Method, quantize};
 use zkaggle_graph::reference::{cnn5m, lenet5, records};
 
@@ -30,9 +31,10 @@ pub(super) async fn figures() -> Result<Vec<Figure>> {
     );
     let large = schema(&[3, 32, 32]);
     let data = records(large.features(), 10, CALIBRATION, SEED);
-    let network = cnn5m(SEED)?;
+    let file = onnx::write(&cnn5m(SEED)?).map_err(anyhow::Error::msg)?;
     out.push(
-        figure("quantise a CNN of 5 M parameters", async {
+        figure("import and quantise a CNN of 5 M parameters", async {
+            let network = onnx::read(&file)?.network;
             let q = quantize(&network, &large, 30, &data, Method::Mse)?;
             Ok(q.graph.weight_bytes())
         })

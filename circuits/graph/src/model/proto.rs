@@ -8,6 +8,8 @@ use zeroize::Zeroize;
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {
+    #[prost(int64, tag = "1")]
+    pub ir_version: i64,
     #[prost(message, optional, tag = "7")]
     pub graph: Option<Graph>,
     #[prost(message, repeated, tag = "8")]
@@ -26,6 +28,8 @@ pub struct OperatorSet {
 pub struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
+    #[prost(string, tag = "2")]
+    pub name: String,
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<Tensor>,
     #[prost(message, repeated, tag = "11")]
@@ -68,6 +72,9 @@ pub struct Attribute {
     pub ints: Vec<i64>,
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
+    /// Which of the fields counts; the reader goes by the operator.
+    #[prost(int32, tag = "20")]
+    pub r#type: i32,
 }
 
 /// A constant: weights, as a rule, so it neither prints itself nor stays in memory.
@@ -136,6 +143,8 @@ pub struct Type {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorType {
+    #[prost(int32, tag = "1")]
+    pub elem_type: i32,
     #[prost(message, optional, tag = "2")]
     pub shape: Option<Shape>,
 }

@@ -11,6 +11,7 @@
 //! | [`constant`] | constants and what may be done to them |
 //! | [`fold`] | operators on constants alone |
 //! | [`ops`] | operators on the sample |
+//! | [`write`] | plain networks as files, for benchmarks |
 
 mod attributes;
 mod constant;
@@ -18,6 +19,9 @@ mod fold;
 mod ops;
 #[cfg(test)]
 mod tests;
+mod write;
+
+pub use write::write;
 
 use self::constant::Constant;
 use super::Imported;

@@ -49,6 +49,7 @@ fn value(name: &str, dims: &[Option<i64>]) -> ValueInfo {
         })
         .collect();
     let tensor_type = Some(TensorType {
+        elem_type: 1,
         shape: Some(Shape { dim }),
     });
     ValueInfo {
@@ -66,7 +67,9 @@ fn model(nodes: Vec<Node>, extra: Vec<Tensor>) -> Model {
     ];
     initializer.extend(extra);
     Model {
+        ir_version: 8,
         graph: Some(Graph {
+            name: "test".into(),
             node: nodes,
             initializer,
             input: vec![value("x", &[None, Some(2)])],
