@@ -297,6 +297,25 @@ contract CreateTest is Base {
         refusesParams(p, e);
     }
 
+    /// @dev All samples right, and as many guests as a list may have: the next one is too many.
+    function test_create_takes_what_is_just_allowed() public {
+        IBountyMarket.Params memory p = sealedParams();
+        p.threshold = 128;
+        p.allowed = guests(65);
+        refusesParams(p, err(IMarketErrors.AllowListInvalid.selector));
+        p.allowed = guests(64);
+        uint256 id = create(p);
+        eq(market.bountyOf(id).threshold, 128, "threshold");
+        commit(id, 5, 0);
+    }
+
+    function guests(uint256 count) private pure returns (address[] memory list) {
+        list = new address[](count);
+        for (uint256 i; i < count; ++i) {
+            list[i] = hunter(i);
+        }
+    }
+
     function test_windows_on_a_development_chain() public {
         IBountyMarket.Params memory p = sealedParams();
         p.windows.commitEnd = uint40(START);
