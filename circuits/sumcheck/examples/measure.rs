@@ -13,7 +13,6 @@ use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::time::Instant;
 use zkaggle_sumcheck::commit::{CommitKey, VerifyKey};
-use zkaggle_sumcheck::layout::ROWS;
 use zkaggle_sumcheck::prover::prove;
 use zkaggle_sumcheck::statement::Plan;
 use zkaggle_sumcheck::verifier::verify;
@@ -89,7 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect::<Result<Vec<usize>, _>>()?;
     let plan = Plan::new(lengths.iter().copied())?;
     let tau = Fr::from_raw([11, 22, 33, 44]);
-    let key = CommitKey::new(powers(ROWS << plan.variables, tau).into());
+    let key = CommitKey::new(powers(1 << plan.polynomial_variables(), tau).into());
     let vk = VerifyKey::new((G2Affine::generator() * tau).to_affine());
     let shards: Vec<Vec<u8>> = lengths
         .iter()
@@ -118,9 +117,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     report(String::new());
     println!(
-        "{} slots, 2^{} cells a column: {:.2} s wall, {:.2} CPU-s, {} bytes",
+        "{} slots, 2^{} cells a polynomial: {:.2} s wall, {:.2} CPU-s, {} bytes",
         plan.slots,
-        plan.variables + 6,
+        plan.polynomial_variables(),
         start.0.elapsed().as_secs_f64(),
         usage().0 - start.1,
         proved.proof.len()

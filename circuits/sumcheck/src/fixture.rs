@@ -8,7 +8,7 @@
 use crate::claims::{
     Cell, Cells, byte_cells, chain_carry, chaining_word, claim_powers, combination, dense_weights, last_word, row_reads,
 };
-use crate::commit::{Column, CommitKey, OpeningError, combine};
+use crate::commit::{Column, CommitKey, OpeningError, combine_stacked};
 use crate::constraints::{ROWS as CONSTRAINTS, Rows, Word as Packed, evaluate_row, word_weights};
 use crate::encoding::Word;
 use crate::layout::{
@@ -57,8 +57,9 @@ pub enum Lie {
     /// Round, place in its message.
     RowRound(usize, usize, Fr),
     Read(usize, Fr),
+    /// Round, place in its message; the stack rounds come after those of the rows.
     ReadRound(usize, usize, Fr),
-    /// Coefficient of a column in what is opened.
+    /// Coefficient of a polynomial in what is opened.
     Opened(usize, Fr),
 }
 
@@ -228,6 +229,7 @@ pub struct AfterBlocks {
     cells: Cells,
     columns: Vec<Vec<Fr>>,
     size: usize,
+    stack: usize,
 }
 
 /// Cells and weights of the slots, bound so far.
@@ -348,7 +350,7 @@ pub fn blocks_committed(
     let plan = Plan::of(&witness.statement)?;
     let columns = witness.columns();
     let scalars: Vec<Column<'_>> = columns.iter().map(|c| Column::Scalars(c)).collect();
-    let mut commitments = key.commit(&scalars)?;
+    let mut commitments = key.commit_stacked(&scalars, ROWS << plan.variables, plan.stack())?;
     tamper(&mut commitments);
     let mut out = ProofWriter::new(transcript(srs_id, &witness.statement));
     for c in &commitments {
@@ -394,6 +396,7 @@ pub fn blocks_committed(
         cells,
         columns,
         size: ROWS << plan.variables,
+        stack: plan.stack(),
     })
 }
 
@@ -485,7 +488,10 @@ impl AfterBlocks {
         let weights = dense_weights(&rho, &self.weights, alphas, &gammas);
         let mut opened = ReadRounds::new(&self.cells, &weights);
         let mut pi = vec![];
-        for round in 0..ROW_VARIABLES {
+        for round in 0..ROW_VARIABLES + self.stack {
+            if round == ROW_VARIABLES {
+                opened = opened.stacked(self.stack);
+            }
             let mut m = opened.message();
             if let Lie::ReadRound(at, place, by) = lie
                 && at == round
@@ -497,16 +503,16 @@ impl AfterBlocks {
             pi.push(x);
             opened.bind(&x);
         }
+        let sigma = pi.split_off(ROW_VARIABLES);
         let mut coefficients = combination(&rho, &pi, &self.weights, alphas, &gammas);
-        if let Lie::Opened(column, by) = lie {
-            coefficients[column] += by;
+        sigma.iter().for_each(|s| bind(&mut coefficients, s));
+        if let Lie::Opened(polynomial, by) = lie {
+            coefficients[polynomial] += by;
         }
-        let weighted: Vec<_> = coefficients
-            .into_iter()
-            .zip(self.columns.iter().map(|c| Column::Scalars(c)))
-            .collect();
-        let combined = combine(&weighted, self.size);
-        self.key.open(&mut out, combined, &[pi, self.point.clone()].concat())?;
+        let columns: Vec<Column<'_>> = self.columns.iter().map(|c| Column::Scalars(c)).collect();
+        let combined = combine_stacked(&coefficients, &columns, self.size, self.stack);
+        let point = [pi, self.point.clone(), sigma].concat();
+        self.key.open(&mut out, combined, &point)?;
         Ok(out.finish())
     }
 }

@@ -34,6 +34,21 @@ pub const SPONGE: usize = 107;
 /// All columns.
 pub const COLUMNS: usize = 109;
 
+/// Most variables of a slot at which columns are stacked: those of the longest shard, so that a proof of
+/// one shard has the fewest points to add up on chain. An opening over twice the cells takes twice the
+/// time and memory, which proofs of many shards, cheap for each of them as they are, do without.
+pub const MAX_STACKED_SLOT_VARIABLES: usize = 11;
+
+/// Variables that tell apart the columns of one commitment: 2 to this power of them share it.
+pub const fn stack(slot_variables: usize) -> usize {
+    (slot_variables <= MAX_STACKED_SLOT_VARIABLES) as usize
+}
+
+/// Commitments of a proof: column c is part c mod 2^stack of polynomial ⌊c/2^stack⌋.
+pub const fn polynomials(stack: usize) -> usize {
+    COLUMNS.div_ceil(1 << stack)
+}
+
 /// S-boxes of a permutation: eight full rounds of four lanes, 56 partial ones.
 pub const SBOXES: usize = 88;
 /// Sponge cells in use: S-box outputs, then the four lanes that enter.

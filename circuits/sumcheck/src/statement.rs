@@ -1,6 +1,6 @@
 //! What is proved, and where in the slots each shard lies.
 
-use crate::layout::{MAX_SLOT_VARIABLES, MIN_SLOT_VARIABLES};
+use crate::layout::{MAX_SLOT_VARIABLES, MIN_SLOT_VARIABLES, ROW_VARIABLES, stack};
 use halo2curves::bn256::Fr;
 use std::ops::Range;
 use zkaggle_graph::graph::MAX_SHARD_BYTES;
@@ -110,6 +110,16 @@ pub fn packing(byte: usize) -> (usize, usize) {
 }
 
 impl Plan {
+    /// Variables that tell apart the columns of one commitment.
+    pub fn stack(&self) -> usize {
+        stack(self.variables)
+    }
+
+    /// Cells of a committed polynomial, as a power of two: so many powers of tau a proof needs.
+    pub fn polynomial_variables(&self) -> usize {
+        ROW_VARIABLES + self.variables + self.stack()
+    }
+
     /// Lays shards of these lengths out.
     ///
     /// # Errors

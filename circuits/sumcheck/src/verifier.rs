@@ -4,8 +4,8 @@ use crate::claims::{claim_powers, combination};
 use crate::commit::{OpeningError, VerifyKey};
 use crate::constraints::evaluate_row;
 use crate::encoding::Word;
-use crate::layout::{COLUMNS, ROW_VARIABLES, SBOXES, SCHEDULE, SPONGE_CELLS, alpha, gamma, read};
-use crate::mle::{eq, eq_table, evaluate_message, powers};
+use crate::layout::{ROW_VARIABLES, SBOXES, SCHEDULE, SPONGE_CELLS, alpha, gamma, polynomials, read};
+use crate::mle::{bind, eq, eq_table, evaluate_message, powers};
 use crate::sponge::{LANES, Sponge, fifth};
 use crate::statement::{Plan, Shard, StatementError};
 use crate::trace::K;
@@ -18,7 +18,7 @@ use halo2curves::ff::Field;
 pub const BLOCK_DEGREE: usize = 6;
 /// Degree of a round of the row sumcheck: eq times three bits.
 pub const ROW_DEGREE: usize = 4;
-/// Degree of a round of the read sumcheck.
+/// Degree of a round of the read sumcheck, the stack's included.
 pub const READ_DEGREE: usize = 2;
 
 /// Why a proof is refused, by step.
@@ -121,7 +121,7 @@ fn rounds(
 pub fn verify(key: &VerifyKey, statement: &[Shard], proof: &[u8]) -> Result<(), VerifyError> {
     let plan = Plan::of(statement)?;
     let mut proof = ProofReader::new(transcript(&key.srs_id(), statement), proof);
-    let commitments = proof.points(COLUMNS, "a column's commitment")?;
+    let commitments = proof.points(polynomials(plan.stack()), "a commitment")?;
     let Challenges { tau, theta, alphas } = Challenges::draw(&plan, || proof.challenge());
 
     let claim = public_sum(&plan, statement, &tau, &alphas);
@@ -151,10 +151,12 @@ pub fn verify(key: &VerifyKey, statement: &[Shard], proof: &[u8]) -> Result<(), 
     let gammas = claim_powers(&proof.challenge());
     let values = reads.iter().chain(&cells);
     let claim = gammas.iter().zip(values).map(|(g, v)| g * v).sum::<Fr>() + gammas[gamma::LINEAR] * linear;
-    let (pi, value) = rounds(&mut proof, ROW_VARIABLES, READ_DEGREE, claim, "a read round")?;
-    let coefficients = combination(&rho, &pi, &weights, &alphas, &gammas);
+    let (pi, claim) = rounds(&mut proof, ROW_VARIABLES, READ_DEGREE, claim, "a read round")?;
+    let (sigma, value) = rounds(&mut proof, plan.stack(), READ_DEGREE, claim, "a stack round")?;
+    let mut coefficients = combination(&rho, &pi, &weights, &alphas, &gammas);
+    sigma.iter().for_each(|s| bind(&mut coefficients, s));
     let terms: Vec<_> = coefficients.into_iter().zip(commitments).collect();
-    let point = [pi, x].concat();
+    let point = [pi, x, sigma].concat();
     key.verify(&mut proof, &terms, &point, &value)
         .map_err(VerifyError::Opening)?;
     proof.finish()?;

@@ -7,7 +7,6 @@ import {Constraints} from "./cid/Constraints.sol";
 import {
     ACT,
     ALPHA,
-    COMMITMENTS,
     KEY,
     PI,
     READS,
@@ -69,6 +68,10 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         uint256 slots;
         // Variables of a slot.
         uint256 m;
+        // 1 where two columns share a commitment, else 0: that many variables tell them apart.
+        uint256 stack;
+        // Bytes of the commitments.
+        uint256 commitments;
         // Where the proof starts.
         uint256 proof;
         uint256 state;
@@ -107,13 +110,13 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         if (!_read(run, statements, proof)) return Step.Form;
         uint256 claim = _blocks(run);
         // After the commitments and m messages of six words.
-        uint256 values = run.proof + COMMITMENTS + 192 * run.m;
+        uint256 values = run.proof + run.commitments + 192 * run.m;
         if (claim != Sponge.expected(values, run.p)) return Step.Block;
         if (!_rows(run, values)) return Step.Row;
         _reads(run, values);
-        uint256 head = values + VALUES + 768 + READS + 384;
-        uint256 n = run.m + 6;
-        if (!Opening.combine(run.proof, head, n, run.state, run.p)) return Step.Opening;
+        uint256 head = values + VALUES + 768 + READS + 384 + 64 * run.stack;
+        uint256 n = run.m + 6 + run.stack;
+        if (!Opening.combine([run.proof, run.proof + run.commitments], head, n, run.state, run.p)) return Step.Opening;
         // The last quotient ends the proof.
         return _pair(run.proof + proof.length - 64, SCRATCH) ? Step.Accepted : Step.Opening;
     }
@@ -162,16 +165,24 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         uint256 m;
         (ok, run.slots, m) = Shards.measure(statements.length, p);
         run.m = m;
-        if (!ok || proof.length != 20_768 + 320 * m) return false;
+        // Up to the slots of the longest shard, for the fewest points; larger proofs are cheaper to make unstacked.
+        uint256 stack = m < 12 ? 1 : 0;
+        run.stack = stack;
+        // Of 109 columns, 55 polynomials.
+        uint256 commitments = stack == 0 ? 6976 : 3520;
+        run.commitments = commitments;
+        // Commitments, 425 words and 10 a slot variable, and 6 words for the stack.
+        if (!ok || proof.length != commitments + 13_792 + 320 * m + 192 * stack) return false;
         assembly ("memory-safe") {
-            head := add(head, COMMITMENTS)
-            let end := add(add(head, mul(192, m)), 12928)
+            head := add(head, commitments)
+            let end := add(add(head, mul(192, m)), add(12928, shl(6, stack)))
             for {} lt(head, end) { head := add(head, 64) } {
                 ok := and(ok, and(lt(mload(head), p), lt(mload(add(head, 32)), p)))
             }
-            // Behind m + 5 folds, 2m + 13 evaluations.
-            head := add(head, shl(6, add(m, 5)))
-            end := add(head, shl(5, add(shl(1, m), 13)))
+            // Behind n − 1 folds, 2n + 1 evaluations of a point of n coordinates.
+            let n := add(add(m, 6), stack)
+            head := add(head, shl(6, sub(n, 1)))
+            end := add(head, shl(5, add(shl(1, n), 1)))
             for {} lt(head, end) { head := add(head, 32) } { ok := and(ok, lt(mload(head), p)) }
         }
     }
@@ -181,7 +192,7 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         uint256 p = run.p;
         uint256 m = run.m;
         uint256 state = uint256(DOMAIN);
-        uint256 length = 64 + 96 * run.shards + COMMITMENTS;
+        uint256 length = 64 + 96 * run.shards + run.commitments;
         assembly ("memory-safe") {
             function squeeze(s) -> t {
                 mstore(0, s)
@@ -210,7 +221,7 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         }
         Shards.tables(TAU, TAU_LOW, TAU_HIGH, m, p);
         claim = Shards.publicSum(run.shards, m, p);
-        (claim, run.state) = _rounds(run.proof + COMMITMENTS, [m, 192, 0, X], claim, state, p);
+        (claim, run.state) = _rounds(run.proof + run.commitments, [m, 192, 0, X], claim, state, p);
         Shards.tables(X, X_LOW, X_HIGH, m, p);
         Shards.weights(run.shards, run.slots, m, p);
     }
@@ -252,6 +263,12 @@ contract DatasetVerifier is Srs, IDatasetVerifier {
         (claim, run.state) = _rounds(reads + READS, [6, 64, 0, PI], claim, gamma, p);
         Shards.table(ROW_PI, PI, 6, p);
         Reads.coefficients(p);
+        if (run.stack == 1) {
+            // The last coordinate of the opening's point.
+            uint256 sigma = X + 32 * run.m;
+            (claim, run.state) = _rounds(reads + READS + 384, [1, 64, 0, sigma], claim, run.state, p);
+            Reads.stack(sigma, p);
+        }
         assembly ("memory-safe") {
             mstore(VALUE, claim)
         }

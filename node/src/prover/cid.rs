@@ -15,7 +15,7 @@ use zkaggle_circuits::statements::cid::CidInstance;
 use zkaggle_config::units::ByteSize;
 use zkaggle_graph::ids::{Role, VkId};
 use zkaggle_sumcheck::commit::{CommitKey, VerifyKey};
-use zkaggle_sumcheck::layout::{MAX_SLOT_VARIABLES, MIN_SLOT_VARIABLES, ROW_VARIABLES};
+use zkaggle_sumcheck::layout::{MAX_SLOT_VARIABLES, MIN_SLOT_VARIABLES};
 use zkaggle_sumcheck::prover::{self, Phase};
 use zkaggle_sumcheck::statement::{Plan, Shard, slots};
 use zkaggle_sumcheck::{solidity, verifier};
@@ -111,7 +111,7 @@ impl Prover {
     /// Makes or reads the SRS that a proof of these shards needs.
     pub async fn warm_cid(self: &Arc<Self>, shards: &[Vec<u8>]) -> Result<()> {
         let plan = Plan::new(shards.iter().map(Vec::len))?;
-        let n = plan.variables + ROW_VARIABLES;
+        let n = plan.polynomial_variables();
         self.alone(self.turn().await?, move |p| p.srs(n as u32).map(drop)).await
     }
 
@@ -124,7 +124,7 @@ impl Prover {
     ) -> Result<(Vec<CidInstance>, Vec<u8>)> {
         self.alone(turn, move |p| {
             let plan = Plan::new(shards.iter().map(Vec::len))?;
-            let n = plan.variables + ROW_VARIABLES;
+            let n = plan.polynomial_variables();
             let srs = p.srs(n as u32)?;
             let powers = srs.powers().get(..1 << n).context("the SRS is smaller than it says")?;
             let key = CommitKey::new(powers.into());

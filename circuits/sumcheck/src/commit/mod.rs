@@ -2,7 +2,8 @@
 //!
 //! * [`CommitKey::commit`]: a column of cells as a point. Cells of one bit and of eight go through
 //!   `buckets` and `affine`, others through the curve library's multi-scalar multiplication.
-//! * [`combine`]: a linear combination of columns.
+//! * [`CommitKey::commit_stacked`]: several columns behind each other as one point.
+//! * [`combine`], [`combine_stacked`]: a linear combination of columns, or of stacked ones.
 //! * [`CommitKey::open`], [`VerifyKey::verify`]: HyperKZG for one polynomial at one point; see
 //!   [`opening`].
 //!
@@ -96,23 +97,54 @@ impl CommitKey {
     pub fn commit(&self, columns: &[Column<'_>]) -> Result<Vec<G1Affine>, KeyTooSmall> {
         let needed = columns.iter().map(Column::len).max().unwrap_or(0);
         self.check(needed)?;
+        Ok(normalize(&self.points(columns.iter(), 0)))
+    }
+
+    /// Commits to polynomials of 2^stack columns each, one behind the other, every column in a place of
+    /// `size` cells; the last polynomial may lack columns, which are zero then.
+    ///
+    /// # Errors
+    /// When a column is longer than its place, or a polynomial longer than the key.
+    pub fn commit_stacked(
+        &self,
+        columns: &[Column<'_>],
+        size: usize,
+        stack: usize,
+    ) -> Result<Vec<G1Affine>, KeyTooSmall> {
+        let longest = columns.iter().map(Column::len).max().unwrap_or(0);
+        if longest > size {
+            return Err(KeyTooSmall {
+                needed: longest,
+                have: size,
+            });
+        }
+        self.check(size << stack)?;
+        let parts = (0..1 << stack).map(|part| self.points(columns.iter().skip(part).step_by(1 << stack), part * size));
+        let whole = parts.reduce(|mut sums, more| {
+            sums.iter_mut().zip(more).for_each(|(s, m)| *s += m);
+            sums
+        });
+        Ok(normalize(&whole.unwrap_or_default()))
+    }
+
+    /// Commitments to columns whose first cell is that of power `from`.
+    fn points<'a>(&self, columns: impl Iterator<Item = &'a Column<'a>> + Clone, from: usize) -> Vec<G1> {
+        let powers = &self.powers[from..];
         let bits: Vec<&[u64]> = columns
-            .iter()
+            .clone()
             .filter_map(|c| match c {
                 Column::Bits(b) => Some(*b),
                 _ => None,
             })
             .collect();
-        let mut bits = buckets::commit_bits(&self.powers, &bits).into_iter();
-        let points: Vec<G1> = columns
-            .iter()
+        let mut bits = buckets::commit_bits(powers, &bits).into_iter();
+        columns
             .filter_map(|c| match c {
                 Column::Bits(_) => bits.next(),
-                Column::Bytes(b) => Some(buckets::commit_bytes(&self.powers, b)),
-                Column::Scalars(s) => Some(self.sum(s)),
+                Column::Bytes(b) => Some(buckets::commit_bytes(powers, b)),
+                Column::Scalars(s) => Some(sum(powers, s)),
             })
-            .collect();
-        Ok(normalize(&points))
+            .collect()
     }
 
     fn check(&self, needed: usize) -> Result<(), KeyTooSmall> {
@@ -125,11 +157,15 @@ impl CommitKey {
 
     /// Multi-scalar multiplication of as many powers as there are scalars.
     fn sum(&self, scalars: &[Fr]) -> G1 {
-        if scalars.is_empty() {
-            return G1::identity();
-        }
-        msm_best(scalars, &self.powers[..scalars.len()])
+        sum(&self.powers, scalars)
     }
+}
+
+fn sum(powers: &[G1Affine], scalars: &[Fr]) -> G1 {
+    if scalars.is_empty() {
+        return G1::identity();
+    }
+    msm_best(scalars, &powers[..scalars.len()])
 }
 
 impl VerifyKey {
@@ -213,6 +249,16 @@ pub fn combine(columns: &[(Fr, Column<'_>)], size: usize) -> Vec<Fr> {
         }
     });
     out
+}
+
+/// The same for stacked polynomials, one coefficient each: the parts, one behind the other.
+pub fn combine_stacked(coefficients: &[Fr], columns: &[Column<'_>], size: usize, stack: usize) -> Vec<Fr> {
+    (0..1 << stack)
+        .flat_map(|part| {
+            let columns = columns.iter().skip(part).step_by(1 << stack).copied();
+            combine(&coefficients.iter().copied().zip(columns).collect::<Vec<_>>(), size)
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -102,6 +102,47 @@ fn a_combination_is_the_sum_of_its_columns() {
     assert_eq!(combine(&weighted, 256), expected);
 }
 
+#[test]
+fn stacked_columns_are_one_polynomial_behind_each_other() {
+    let (key, _) = srs(10);
+    let mut rng = rng(6);
+    let bits: Vec<Vec<u64>> = (0..9)
+        .map(|i| (0..1 + i % 4).map(|_| rng.next_u64()).collect())
+        .collect();
+    let (bytes, scalars) = (vec![9u8; 200], random(100, 7));
+    let mut columns: Vec<Column<'_>> = bits.iter().map(|b| Column::Bits(b)).collect();
+    columns.insert(2, Column::Bytes(&bytes));
+    columns.push(Column::Scalars(&scalars));
+    for stack in 0..=2 {
+        // Eleven columns: the last polynomial lacks some.
+        let polynomials: Vec<Vec<Fr>> = columns
+            .chunks(1 << stack)
+            .map(|parts| {
+                let mut out = vec![Fr::ZERO; 256 << stack];
+                for (i, part) in parts.iter().enumerate() {
+                    let cells = cells(part);
+                    out[256 * i..][..cells.len()].copy_from_slice(&cells);
+                }
+                out
+            })
+            .collect();
+        let got = key.commit_stacked(&columns, 256, stack).unwrap();
+        let want: Vec<G1Affine> = polynomials.iter().map(|f| naive(&Column::Scalars(f))).collect();
+        assert_eq!(got, want, "{stack}");
+        let weights = random(polynomials.len(), 8);
+        let mut sum = vec![Fr::ZERO; 256 << stack];
+        for (w, f) in weights.iter().zip(&polynomials) {
+            sum.iter_mut().zip(f).for_each(|(s, f)| *s += w * f);
+        }
+        assert_eq!(combine_stacked(&weights, &columns, 256, stack), sum, "{stack}");
+    }
+    let refused = |size, stack| key.commit_stacked(&columns, size, stack).unwrap_err();
+    let short = |needed, have| KeyTooSmall { needed, have };
+    assert_eq!(refused(256, 3), short(2048, 1024));
+    // A column of 256 cells would reach into its neighbour's place.
+    assert_eq!(refused(128, 1), short(256, 128));
+}
+
 /// A polynomial, its commitment, a point, the value and an opening.
 struct Case {
     commitment: G1Affine,

@@ -3,7 +3,7 @@
 //! * [`prove`]: bytes to statement and proof.
 //! * `small`, `blocks`, `boxes`, `linear`: the block sumcheck by parts. All share the round's challenge;
 //!   each keeps its own inner polynomial, so that eq is a factor and not a table.
-//! * `rows`: the row and read sumchecks over the cells at the point, and the opening.
+//! * `rows`: the row, read and stack sumchecks over the cells at the point, and the opening.
 
 pub(crate) mod blocks;
 mod boxes;
@@ -37,7 +37,7 @@ pub enum Phase {
     Commit,
     /// The block sumcheck.
     Blocks,
-    /// The row and read sumchecks.
+    /// The row, read and stack sumchecks.
     Rows,
     /// The opening.
     Open,
@@ -92,10 +92,11 @@ pub fn prove(
     };
     enter(Phase::Trace)?;
     let (statement, plan, trace) = Trace::new(shards)?;
-    let cells = ROWS << plan.variables;
-    if key.capacity() < cells {
+    let (cells, stack) = (ROWS << plan.variables, plan.stack());
+    let needed = 1 << plan.polynomial_variables();
+    if key.capacity() < needed {
         return Err(ProveError::Key(KeyTooSmall {
-            needed: cells,
+            needed,
             have: key.capacity(),
         }));
     }
@@ -103,7 +104,7 @@ pub fn prove(
     enter(Phase::Commit)?;
     let (bits, sponge) = (trace.bit_columns(), trace.sponge_columns());
     let columns = columns(&bits, &sponge);
-    let commitments = key.commit(&columns)?;
+    let commitments = key.commit_stacked(&columns, cells, stack)?;
     let mut out = ProofWriter::new(transcript(srs_id, &statement));
     for c in &commitments {
         out.point(c);
@@ -165,14 +166,13 @@ pub fn prove(
         linear: value,
         cells: sponge_cells,
     };
-    let read = rows::prove(&mut out, &claims, &at_point, &weights, &challenges);
+    let read = rows::prove(&mut out, &claims, &at_point, &weights, &challenges, stack);
 
     enter(Phase::Open)?;
-    let weighted: Vec<_> = read.coefficients.into_iter().zip(columns).collect();
-    let combined = crate::commit::combine(&weighted, cells);
-    drop(weighted);
-    debug_assert_eq!(read.point.len(), ROW_VARIABLES);
-    key.open(&mut out, combined, &[read.point, point].concat())?;
+    let combined = crate::commit::combine_stacked(&read.coefficients, &columns, cells, stack);
+    drop(columns);
+    debug_assert_eq!((read.rows.len(), read.stack.len()), (ROW_VARIABLES, stack));
+    key.open(&mut out, combined, &[read.rows, point, read.stack].concat())?;
     Ok(Proved {
         statement,
         proof: out.finish(),

@@ -1,10 +1,10 @@
-//! The row and read sumchecks, over the 64 × 109 cells at the slots' point.
+//! The row, read and stack sumchecks, over the 64 × 109 cells at the slots' point.
 //!
 //! They are small, so they use the constraint list and the claims' definitions as they are.
 
 use crate::claims::{Cells, claim_powers, combination, dense_weights, row_reads};
 use crate::constraints::evaluate_row;
-use crate::layout::{ROW_VARIABLES, ROWS, SPONGE_CELLS};
+use crate::layout::{ROW_VARIABLES, ROWS, SPONGE_CELLS, polynomials};
 use crate::mle::{bind, line, message};
 use crate::trace::K;
 use crate::transcript::ProofWriter;
@@ -28,8 +28,10 @@ pub struct BlockClaims {
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// Challenges of the read rounds.
-    pub point: Vec<Fr>,
-    /// Of the columns.
+    pub rows: Vec<Fr>,
+    /// Challenges of the stack rounds.
+    pub stack: Vec<Fr>,
+    /// Of the committed polynomials.
     pub coefficients: Vec<Fr>,
 }
 
@@ -151,6 +153,15 @@ impl ReadRounds {
             bind(f, x);
         }
     }
+
+    /// The stack rounds, once every row variable is bound: the column's number is the variable.
+    pub fn stacked(self, stack: usize) -> Self {
+        let room = polynomials(stack) << stack;
+        let (mut w, mut f): (Vec<Fr>, Vec<Fr>) = self.pairs.iter().map(|(w, f)| (w[0], f[0])).unzip();
+        w.resize(room, Fr::ZERO);
+        f.resize(room, Fr::ZERO);
+        Self { pairs: vec![(w, f)] }
+    }
 }
 
 /// Sends the claims, proves them down to one opening, and says what to open.
@@ -160,6 +171,7 @@ pub fn prove(
     cells: &Cells,
     weights: &WeightsAt,
     challenges: &Challenges,
+    stack: usize,
 ) -> Opened {
     out.scalar(&claims.row_sum);
     out.scalar(&claims.linear);
@@ -178,15 +190,20 @@ pub fn prove(
 
     let gammas = claim_powers(&out.challenge());
     let mut reads = ReadRounds::new(cells, &dense_weights(&rho, weights, alphas, &gammas));
-    let mut pi = vec![];
-    for _ in 0..ROW_VARIABLES {
+    let mut round = |reads: &mut ReadRounds| {
         out.scalars(&reads.message());
         let x = out.challenge();
-        pi.push(x);
         reads.bind(&x);
-    }
+        x
+    };
+    let pi: Vec<Fr> = (0..ROW_VARIABLES).map(|_| round(&mut reads)).collect();
+    let mut columns = reads.stacked(stack);
+    let sigma: Vec<Fr> = (0..stack).map(|_| round(&mut columns)).collect();
+    let mut coefficients = combination(&rho, &pi, weights, alphas, &gammas);
+    sigma.iter().for_each(|s| bind(&mut coefficients, s));
     Opened {
-        coefficients: combination(&rho, &pi, weights, alphas, &gammas),
-        point: pi,
+        rows: pi,
+        stack: sigma,
+        coefficients,
     }
 }

@@ -42,7 +42,7 @@ fn campaign() -> (u64, usize) {
 
 #[test]
 fn honest_proofs_are_accepted_by_both() {
-    let (key, bench) = bench(10);
+    let (key, bench) = bench(11);
     let id = bench.key.srs_id();
     for lengths in [
         &[3][..],
@@ -120,7 +120,7 @@ fn bad_words() -> [Word; 3] {
 
 #[test]
 fn changed_proofs_are_refused_by_both() {
-    let (key, bench) = bench(10);
+    let (key, bench) = bench(11);
     let id = bench.key.srs_id();
     let proofs: Vec<Proved> = [&[70][..], &[3, 64], &[120, 0, 57]]
         .iter()
@@ -175,7 +175,7 @@ fn changed_proofs_are_refused_by_both() {
 
 #[test]
 fn changed_statements_are_refused_by_both() {
-    let (key, bench) = bench(10);
+    let (key, bench) = bench(11);
     let id = bench.key.srs_id();
     let p = honest(&key, &id, &[70, 64], 5);
     let base = p.statement.clone();
@@ -226,7 +226,7 @@ fn changed_statements_are_refused_by_both() {
 
 #[test]
 fn a_key_is_whole_or_none_and_another_srs_refuses() {
-    let (key, mut bench) = bench(10);
+    let (key, mut bench) = bench(11);
     let p = honest(&key, &bench.key.srs_id(), &[10], 6);
     let good = solidity::key();
     let malformed = Keccak256::digest("KeyMalformed()");

@@ -102,8 +102,8 @@ fn a_key_too_small_is_refused_by_name() {
     assert_eq!(
         got,
         Err(ProveError::Key(KeyTooSmall {
-            needed: 1024,
-            have: 512
+            needed: 2048,
+            have: 1024
         }))
     );
 }

@@ -4,7 +4,7 @@ use super::contract::{Step, small_contract};
 use super::{bytes, honest, small_keys};
 use crate::commit::testing::rng;
 use crate::encoding::{Word, scalar_to_word};
-use crate::layout::COLUMNS;
+use crate::layout::polynomials;
 use crate::prover::Proved;
 use crate::statement::{Shard, StatementError};
 use crate::transcript::ReadError;
@@ -39,9 +39,9 @@ fn add(x: &[u8], n: &Word) -> Option<Word> {
 /// Words that hold points: the commitments, then those of the opening.
 fn point_words(p: &Proved) -> impl Fn(usize) -> bool + Sync {
     let n = p.proof.len() / 32;
-    // 9 variables: 8 folds, 19 evaluations, two quotients.
-    let opening = n - (16 + 19 + 4);
-    move |word| word < 2 * COLUMNS || (opening..opening + 16).contains(&word) || word >= n - 4
+    // 10 variables: 9 folds, 21 evaluations, two quotients.
+    let opening = n - (18 + 21 + 4);
+    move |word| word < 2 * polynomials(1) || (opening..opening + 18).contains(&word) || word >= n - 4
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn points_may_not_be_replaced() {
         }
         out
     };
-    assert_eq!(starts.len(), COLUMNS + 8 + 2);
+    assert_eq!(starts.len(), polynomials(1) + 9 + 2);
     starts.into_par_iter().for_each(|w| {
         let mut replaced = vec![[0; 64], [0; 64]];
         replaced[1][31] = 1;
@@ -120,8 +120,8 @@ fn missing_trailing_and_reordered_parts() {
         1,
         31,
         32,
-        64 * COLUMNS - 1,
-        64 * COLUMNS,
+        64 * polynomials(1) - 1,
+        64 * polynomials(1),
         n / 2,
         n - 64,
         n - 32,

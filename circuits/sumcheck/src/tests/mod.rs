@@ -4,6 +4,7 @@
 //! * `reference`: the fast prover equals the one that evaluates the constraint list.
 //! * `faults`, `cells`, `lies`: wrong cells and wrong claims are refused, natively and on chain, by the step that should.
 //! * `evm`: native verifier and contract agree on every proof.
+//! * `stacked`: the size at which columns stop to share commitments.
 //! * `malformed`, `pinned`: bytes.
 //!
 //! `ZKAGGLE_LONG=1` runs the sweeps in full (release recommended).
@@ -20,6 +21,7 @@ mod lies;
 mod malformed;
 mod pinned;
 mod reference;
+mod stacked;
 mod vectors;
 
 use crate::commit::testing::srs;
@@ -28,16 +30,16 @@ use crate::prover::{Proved, prove};
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
-/// Keys for 2^9 cells: eight slots.
+/// Keys for 2^10 cells: two columns of eight slots.
 fn small_keys() -> &'static (CommitKey, VerifyKey) {
     static KEYS: OnceLock<(CommitKey, VerifyKey)> = OnceLock::new();
-    KEYS.get_or_init(|| srs(9))
+    KEYS.get_or_init(|| srs(10))
 }
 
-/// Keys for 2^15 cells: 512 slots.
+/// Keys for 2^16 cells: two columns of 512 slots.
 fn keys() -> &'static (CommitKey, VerifyKey) {
     static KEYS: OnceLock<(CommitKey, VerifyKey)> = OnceLock::new();
-    KEYS.get_or_init(|| srs(15))
+    KEYS.get_or_init(|| srs(16))
 }
 
 /// Whether the long sweeps run.

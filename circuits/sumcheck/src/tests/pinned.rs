@@ -2,7 +2,7 @@
 
 use super::{bytes, honest, small_keys};
 use crate::encoding::{Word, scalar_to_word};
-use crate::layout::{COLUMNS, ROW_VARIABLES, SPONGE_CELLS, read};
+use crate::layout::{ROW_VARIABLES, SPONGE_CELLS, polynomials, read};
 use crate::statement::Plan;
 use crate::verifier::verify;
 use halo2curves::bn256::Fr;
@@ -68,7 +68,8 @@ fn proof_and_transcript_are_pinned() {
         replay.pending.extend(number(s.length as usize));
         replay.pending.extend(scalar_to_word(&s.commitment));
     }
-    replay.take(2 * COLUMNS);
+    assert_eq!((plan.variables, plan.stack()), (3, 1));
+    replay.take(2 * polynomials(1));
     let tau = replay.challenges(plan.variables, 0);
     let theta = replay.challenges(ROW_VARIABLES, 0);
     let alpha = replay.challenge();
@@ -78,10 +79,11 @@ fn proof_and_transcript_are_pinned() {
     replay.take(read::COUNT);
     let gamma = replay.challenge();
     let pi = replay.challenges(ROW_VARIABLES, 2);
-    // The opening: 8 folds, u, 19 evaluations, γ, a quotient, ζ, the last quotient.
-    replay.take(16);
+    let sigma = replay.challenges(1, 2);
+    // The opening: 9 folds, u, 21 evaluations, γ, a quotient, ζ, the last quotient.
+    replay.take(18);
     let u = replay.challenge();
-    replay.take(19);
+    replay.take(21);
     let batch = replay.challenge();
     replay.take(2);
     let zeta = replay.challenge();
@@ -105,7 +107,7 @@ fn proof_and_transcript_are_pinned() {
         "srsId": hex::encode(vk.srs_id()),
         "statement": statement,
         "challenges": {
-            "tau": tau, "theta": theta, "alpha": alpha, "x": x, "rho": rho, "gamma": gamma, "pi": pi,
+            "tau": tau, "theta": theta, "alpha": alpha, "x": x, "rho": rho, "gamma": gamma, "pi": pi, "sigma": sigma,
             "opening": { "u": u, "gamma": batch, "zeta": zeta },
         },
         "proof": hex::encode(&p.proof),

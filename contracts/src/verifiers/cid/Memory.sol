@@ -11,7 +11,7 @@ uint256 constant TAU = 0xc00;
 uint256 constant THETA = 0xdc0;
 /// @dev Challenges of the row rounds.
 uint256 constant RHO = 0xe80;
-/// @dev Challenges of the read rounds, then those of the block rounds: the point of the opening.
+/// @dev Challenges of the read rounds, those of the block rounds, that of the stack: the point of the opening.
 uint256 constant PI = 0xf40;
 uint256 constant X = 0x1000;
 /// @dev Weights at x: act, wC, wA, wN, wX, wV, eq(tau, x).
@@ -29,7 +29,7 @@ uint256 constant ROW_RHO = 0x1300;
 uint256 constant ROW_PI = 0x1b00;
 /// @dev wM_k for the 64 bytes of a block.
 uint256 constant TAIL = 0x2300;
-/// @dev Coefficients of the 109 columns in the opening.
+/// @dev Coefficients of the 109 columns in the opening, and a word of zeros; then those of the 55 polynomials.
 uint256 constant COLUMN = 0x2b00;
 /// @dev Powers 0 to 274 of alpha.
 uint256 constant ALPHA = 0x38c0;
@@ -54,7 +54,6 @@ uint256 constant GAMMA = 0x7060;
 /// @dev Room for the transcript's state, the SRS, the number of shards, the shards, the proof.
 uint256 constant STATEMENT = 0xb060;
 
-/// @dev Parts of a proof: commitments, the values after the block rounds, reads, in bytes.
-uint256 constant COMMITMENTS = 6976;
+/// @dev Parts of a proof: the values after the block rounds, reads, in bytes.
 uint256 constant VALUES = 3008;
 uint256 constant READS = 8768;

@@ -4,13 +4,13 @@ pragma solidity 0.8.37;
 import {COLUMN, PI, SCRATCH, VALUE} from "./Memory.sol";
 
 /// @title Step "opening": HyperKZG, up to the pairing
-/// @dev docs/cid-argument.md: "The opening". Commitments of the columns stand at `commitments`, the opening's
-/// part of the proof at `head`: folds, evaluations, two quotients.
+/// @dev docs/cid-argument.md: "The opening". The columns' commitments stand from one place of `commitments` to the
+/// other, the opening's part of the proof at `head`: folds, evaluations, two quotients.
 library Opening {
     /// @notice Folds the evaluations and adds up all points: the first argument of the pairing, at SCRATCH.
     /// @param n variables of the point, which stands at PI
     /// @return ok whether the folds end in VALUE and the precompiles take every point
-    function combine(uint256 commitments, uint256 head, uint256 n, uint256 state, uint256 p)
+    function combine(uint256[2] memory commitments, uint256 head, uint256 n, uint256 state, uint256 p)
         internal
         view
         returns (bool ok)
@@ -107,7 +107,7 @@ library Opening {
 
     /// @dev Σ coefficient·point into SCRATCH. ecMul leaves its product behind the sum, where ecAdd wants it.
     function _sum(
-        uint256 commitments,
+        uint256[2] memory commitments,
         uint256 head,
         uint256 n,
         uint256[7] memory c,
@@ -124,11 +124,12 @@ library Opening {
             mstore(SCRATCH, 0)
             mstore(add(SCRATCH, 32), 0)
             ok := 1
-            let end := add(commitments, 6976)
+            let end := mload(add(commitments, 32))
             // A refusing precompile keeps all gas it was given: stop at the first.
-            for { let scalar := COLUMN } and(lt(commitments, end), ok) { scalar := add(scalar, 32) } {
-                ok := term(commitments, mload(scalar))
-                commitments := add(commitments, 64)
+            let scalar := COLUMN
+            for { let at := mload(commitments) } and(lt(at, end), ok) { at := add(at, 64) } {
+                ok := term(at, mload(scalar))
+                scalar := add(scalar, 32)
             }
             let gamma := mload(add(c, 32))
             let power := gamma

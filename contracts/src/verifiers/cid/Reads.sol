@@ -53,6 +53,22 @@ library Reads {
         _boundary(sh[0], p);
     }
 
+    /// @notice Coefficients of pairs of columns that share a commitment: those of the columns, bound to the
+    /// challenge at `sigma`.
+    function stack(uint256 sigma, uint256 p) internal pure {
+        assembly ("memory-safe") {
+            let s := mload(sigma)
+            // There is no column 109.
+            mstore(add(COLUMN, 3488), 0)
+            let from := COLUMN
+            for { let to := COLUMN } lt(to, add(COLUMN, 1760)) { to := add(to, 32) } {
+                let low := mload(from)
+                mstore(to, addmod(low, mulmod(s, add(mload(add(from, 32)), sub(p, low)), p), p))
+                from := add(from, 64)
+            }
+        }
+    }
+
     /// @dev sh(d) for d = 0, −1, −2, −3, 1, 8, 13, 15: Σ eq(rho, t)·eq(pi, t + d).
     function _shifts(uint256[9] memory sh, uint256 p) private pure {
         assembly ("memory-safe") {
