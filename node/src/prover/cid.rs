@@ -25,7 +25,7 @@ use zkaggle_sumcheck::{solidity, verifier};
 /// Measured, and a third added, for memory that earlier proofs of the process left scattered: `dataset prove` of
 /// random records that fill so many slots, a process for each size; docs/benchmarks.md, Memory of a CID proof.
 const PEAK_MIB: [u64; MAX_SLOT_VARIABLES - MIN_SLOT_VARIABLES + 1] =
-    [57, 62, 66, 68, 77, 110, 132, 166, 400, 580, 900, 1300];
+    [57, 62, 66, 68, 77, 110, 132, 180, 400, 580, 900, 1300];
 
 /// Memory that a process needs to prove so many slots.
 pub fn memory(slots: usize) -> ByteSize {
