@@ -1,8 +1,10 @@
 //! Stories about who gets what, told once and played on any chain.
 
 use crate::world::{MILLI, Rules, World};
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
+use alloy::providers::Provider;
 use anyhow::{Result, ensure};
+use zkaggle_bindings::IBountyMarket;
 use zkaggle_node::chain::market::Market;
 use zkaggle_node::chain::states::{EntryState, Phase};
 use zkaggle_node::chain::view::View;
@@ -127,6 +129,52 @@ pub async fn cancel(w: &World) -> Result<()> {
     hunter.refund(entered, 0).await?;
     ensure!((owed(owner).await?, owed(hunter).await?) == (210, 7));
     agree(w, &[owner, hunter]).await
+}
+
+/// Terms that the market would refuse are known before anything is sent; keys and shards may come later.
+pub async fn rehearsed(w: &World) -> Result<()> {
+    let p = players(w, 1).await?;
+    let owner = &p[0];
+    let good = w.params(&Rules::default()).await?;
+    let before = owner
+        .chain()
+        .rpc()
+        .get_transaction_count(owner.chain().account())
+        .await?;
+    owner.would_create(good.clone()).await?;
+    let unknown = B256::repeat_byte(9);
+    let mut later = good.clone();
+    later.scoreVkIds = vec![unknown];
+    owner.would_create(later.clone()).await?;
+    later.datasetVkId = unknown;
+    owner.would_create(later.clone()).await?;
+
+    let mut cases = vec![];
+    let mut case = |error: &'static str, change: &dyn Fn(&mut IBountyMarket::Params)| {
+        let mut params = later.clone();
+        change(&mut params);
+        cases.push((error, params));
+    };
+    case("BondTooLow", &|p| p.bond = Default::default());
+    case("StakeTooLow", &|p| p.stake = Default::default());
+    case("PrizesInvalid", &|p| p.prizes.clear());
+    case("WindowInvalid", &|p| p.windows.prove = 0);
+    case("ThresholdInvalid", &|p| p.threshold = 1 << 20);
+    case("ShardLengthInvalid", &|p| p.lengths[0] += 1);
+    for (error, params) in cases {
+        let refusal = owner.would_create(params).await.map_err(|e| e.to_string());
+        ensure!(
+            refusal.as_ref().is_err_and(|e| e.contains(error)),
+            "expected {error}, got {refusal:?}"
+        );
+    }
+    let after = owner
+        .chain()
+        .rpc()
+        .get_transaction_count(owner.chain().account())
+        .await?;
+    ensure!(before == after, "a rehearsal sent a transaction");
+    Ok(())
 }
 
 /// Nobody reaches the threshold, and in another bounty nobody comes at all.

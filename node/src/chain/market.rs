@@ -7,10 +7,10 @@ use super::states::{EntryState, Phase};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::Filter;
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolError, SolEvent, SolInterface};
 use anyhow::{Context, Result};
 use zkaggle_bindings::IBountyMarket::{self, Bounty, Challenge, Detail, Entry, IBountyMarketInstance, Params, Row};
-use zkaggle_bindings::IDatasetRegistry::{DatasetStatement, IDatasetRegistryInstance};
+use zkaggle_bindings::IDatasetRegistry::{self, DatasetStatement, IDatasetRegistryInstance};
 use zkaggle_circuits::statements::accuracy::AccuracyInstance;
 use zkaggle_circuits::statements::cid::CidInstance;
 use zkaggle_circuits::statements::release::ReleaseInstance;
@@ -20,6 +20,14 @@ use zkaggle_graph::ids::VkId;
 /// A field element as the chain's word.
 pub fn word(x: &Fr) -> U256 {
     U256::from_be_bytes(to_be_bytes(x))
+}
+
+/// Prizes and bond of a bounty.
+fn escrow(params: &Params) -> U256 {
+    params
+        .prizes
+        .iter()
+        .fold(U256::from(params.bond), |sum, p| sum + U256::from(*p))
 }
 
 /// A claim found on chain.
@@ -264,10 +272,7 @@ impl Market {
 
     /// Posts a bounty; sends the prizes and the bond with it, or lets the market take them in the token.
     pub async fn create(&self, params: Params) -> Result<(u64, Sent)> {
-        let escrow = params
-            .prizes
-            .iter()
-            .fold(U256::from(params.bond), |sum, p| sum + U256::from(*p));
+        let escrow = escrow(&params);
         let value = match params.token.is_zero() {
             true => escrow,
             false => {
@@ -287,6 +292,25 @@ impl Market {
             .map(|l| l.inner.data.id.saturating_to())
             .context("the receipt of create holds no BountyCreated event")?;
         Ok((id, sent))
+    }
+
+    /// Whether the market would take a bounty of these terms, its keys and shards aside: those may not be
+    /// registered or attested yet. Nothing is sent.
+    ///
+    /// # Errors
+    /// Refused, with the market's reason.
+    pub async fn would_create(&self, params: Params) -> Result<()> {
+        let value = match params.token.is_zero() {
+            true => escrow(&params),
+            false => U256::ZERO,
+        };
+        let call = self.market.create(params).from(self.chain.account()).value(value);
+        let Err(e) = call.call().await else { return Ok(()) };
+        // Money, windows, schema, lengths and threshold are looked at before keys and shards.
+        let reason = e.as_revert_data().unwrap_or_default();
+        let later = IBountyMarket::KeyRoleWrong::abi_decode(&reason).is_ok()
+            || IDatasetRegistry::IDatasetRegistryErrors::abi_decode(&reason).is_ok();
+        if later { Ok(()) } else { Err(explain_call(e)) }
     }
 
     /// Enters with a hidden commitment.

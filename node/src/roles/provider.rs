@@ -307,6 +307,12 @@ impl Provider {
                 g.text()
             );
         }
+        let unknown = vec![B256::ZERO; self.graphs.len()];
+        let dataset_vk = cid::key(&SrsPoints::development())?.vk_id;
+        let terms = self
+            .params(dataset, holdout, digests.clone(), dataset_vk, unknown)
+            .await?;
+        s.market.would_create(terms).await?;
         let (data_key, keys, score_ids) = s
             .report
             .step(

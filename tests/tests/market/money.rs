@@ -17,6 +17,7 @@ async fn on_the_embedded_chain() {
     stories::lapse(&w).await.unwrap();
     stories::default(&w).await.unwrap();
     stories::cancel(&w).await.unwrap();
+    stories::rehearsed(&w).await.unwrap();
     stories::no_winner(&w).await.unwrap();
     stories::challenged(&w).await.unwrap();
     stories::proposed(&w).await.unwrap();
@@ -37,6 +38,7 @@ async fn on_anvil() {
     stories::lapse(&w).await.unwrap();
     stories::default(&w).await.unwrap();
     stories::cancel(&w).await.unwrap();
+    stories::rehearsed(&w).await.unwrap();
     stories::no_winner(&w).await.unwrap();
     stories::challenged(&w).await.unwrap();
     stories::proposed(&w).await.unwrap();
@@ -56,6 +58,7 @@ async fn on_geth() {
     stories::lapse(&w).await.unwrap();
     stories::default(&w).await.unwrap();
     stories::cancel(&w).await.unwrap();
+    stories::rehearsed(&w).await.unwrap();
     stories::no_winner(&w).await.unwrap();
     stories::challenged(&w).await.unwrap();
     stories::proposed(&w).await.unwrap();
