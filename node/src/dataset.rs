@@ -5,7 +5,7 @@ use crate::node_dir::BLOCKS;
 use anyhow::Result;
 use std::path::Path;
 use zkaggle_graph::dataset::{Manifest, parse_cid};
-use zkaggle_import::root;
+use zkaggle_import::{ImportError, root};
 use zkaggle_ipld::{Cid, DAG_PB, is_supported, normal};
 use zkaggle_net::{Blockstore, DiskBlockstore, StoreError};
 
@@ -48,9 +48,7 @@ pub fn manifest(store: &dyn Blockstore, cid: Cid) -> Result<Manifest> {
             "dataset {cid} is not on this node: import it, or get it with `zkaggle dataset fetch`"
         )));
     }
-    Ok(root::manifest_of(cid, |cid| {
-        store.get(cid).map_err(std::io::Error::other)
-    })?)
+    root::manifest_of(cid, |cid| store.get(cid).map_err(std::io::Error::other)).map_err(coded)
 }
 
 /// Checks that the leaves below a dag-pb root are a manifest's shards.
@@ -58,7 +56,13 @@ pub fn manifest(store: &dyn Blockstore, cid: Cid) -> Result<Manifest> {
 /// # Errors
 /// As [`manifest`].
 pub fn check_root(store: &dyn Blockstore, cid: Cid, manifest: &Manifest) -> Result<()> {
-    Ok(root::check(cid, manifest, |cid| {
-        store.get(cid).map_err(std::io::Error::other)
-    })?)
+    root::check(cid, manifest, |cid| store.get(cid).map_err(std::io::Error::other)).map_err(coded)
+}
+
+/// A tree that is read and is another dataset's is a check that refuses.
+fn coded(e: ImportError) -> anyhow::Error {
+    match e {
+        ImportError::Refused { .. } => Failure::refused(e.to_string()),
+        e => e.into(),
+    }
 }

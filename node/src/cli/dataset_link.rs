@@ -7,7 +7,7 @@ use crate::chain::links::{Links, Witness, digest};
 use crate::chain::market::Market;
 use crate::chain::outbox::show;
 use crate::dataset;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure, code_of};
 use alloy::primitives::U256;
 use alloy::providers::Provider;
 use anyhow::{Context, Result};
@@ -106,7 +106,10 @@ fn read(args: &LinkArgs) -> Result<Tree> {
             dataset::check_root(&store, root, &manifest)?;
             manifest
         }
-        None => dataset::manifest(&store, root).context("for a file's root, give --manifest")?,
+        None => dataset::manifest(&store, root).map_err(|e| match code_of(&e) {
+            Code::Failed => e.context("for a file's root, give --manifest"),
+            _ => e,
+        })?,
     };
     let opened = open(&name, |digest| {
         let cid = Cid::new_v1(zkaggle_ipld::DAG_PB, *cid_of_digest(digest).hash());
