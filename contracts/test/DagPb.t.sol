@@ -198,7 +198,17 @@ contract DagPbTest is Base, Nodes {
         for (uint256 k; k < bad.length; ++k) {
             refusesNode(bytes.concat(link(true, digest(0), bad[k], 7), end), atByte(invalid, 42));
         }
-        refusesNode(bytes.concat(link(true, digest(0), string(new bytes(256)), 7), end), atByte(invalid, 44));
+        bytes memory longName = new bytes(256);
+        for (uint256 k; k < 256; ++k) {
+            longName[k] = "a";
+        }
+        refusesNode(bytes.concat(link(true, digest(0), string(longName), 7), end), atByte(invalid, 44));
+        assembly ("memory-safe") {
+            mstore(longName, 255)
+        }
+        bytes memory longest = bytes.concat(link(true, digest(0), string(longName), 7), end);
+        (bytes32[] memory only,) = dag.leavesOf(sha256(longest), one(longest));
+        eq(only.length, 1, "the longest name");
         string[2][4] memory order = [["b", "a"], ["a", "a"], ["ab", "a"], ["a.", "a-z"]];
         for (uint256 k; k < order.length; ++k) {
             bytes memory first = link(true, digest(0), order[k][0], 7);

@@ -258,6 +258,21 @@ contract DrawTest is Base {
         eq(owed(payout(0)), 0.26 ether, "stake and the other half");
     }
 
+    /// @dev A call without openings changes nothing, before the beacon speaks and after.
+    function test_opening_nothing_opens_nothing() public {
+        bytes memory none = abi.encodeCall(IBountyMarket.openDrawn, (id, new IBountyMarket.Opening[](0)));
+        send(owner, 0, none);
+        uint256 before = vm.snapshotState();
+        vm.warp(START + 600);
+        phase(id, IBountyMarket.Phase.Defaulted);
+        vm.revertToState(before);
+        speak(keccak256("beacon"));
+        send(owner, 0, none);
+        eq(market.drawOf(id).left, 5, "all are to open");
+        vm.warp(START + 600);
+        phase(id, IBountyMarket.Phase.Defaulted);
+    }
+
     function test_opened_in_time_goes_on() public {
         speak(keccak256("beacon"));
         openAll();
