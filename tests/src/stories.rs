@@ -5,6 +5,8 @@ use alloy::primitives::{B256, U256};
 use alloy::providers::Provider;
 use anyhow::{Result, ensure};
 use zkaggle_bindings::IBountyMarket;
+use zkaggle_graph::ids::Role;
+use zkaggle_node::chain::keys::{KeyData, ensure_registered};
 use zkaggle_node::chain::market::Market;
 use zkaggle_node::chain::states::{EntryState, Phase};
 use zkaggle_node::chain::view::View;
@@ -298,6 +300,17 @@ pub async fn proposed(w: &World) -> Result<()> {
     hunter.propose_key(id, vk, [9; 32]).await?;
     ensure!(hunter.accept_key(id, vk).await.is_err(), "a stranger accepted a key");
     owner.accept_key(id, vk).await?;
+    // Whoever registered it named another graph: ours is named beside it, once.
+    let key = KeyData {
+        role: Role::Score,
+        bytes: vec![],
+        link: [0; 32],
+        vk_id: vk,
+        architecture: [3; 32],
+        info: String::new(),
+    };
+    let name = async || ensure_registered(hunter.chain(), w.market.deployment(), &key).await;
+    ensure!(name().await? > 0 && name().await? == 0, "an architecture is named once");
     ensure!(w.market.score_keys(id).await?.contains(&vk));
     let mut view = View::new(&w.market);
     w.compare(&mut view, &[owner, hunter]).await?;

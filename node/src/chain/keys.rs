@@ -5,6 +5,7 @@ use super::deployment::Deployment;
 use super::errors::explain_call;
 use crate::failure::Failure;
 use alloy::primitives::{Address, B256, Bytes};
+use alloy::providers::DynProvider;
 use anyhow::Result;
 use zkaggle_bindings::IKeyRegistry::{self, IKeyRegistryInstance};
 use zkaggle_graph::ids::{Role, VkId};
@@ -35,14 +36,17 @@ pub struct KeyData {
     pub info: String,
 }
 
-/// Registers `key` unless it is registered already; returns the gas spent.
+/// Registers `key` unless it is registered already, and names its architecture unless that is named; returns the gas
+/// spent.
+///
+/// The identity says nothing of the architecture, so that whoever registered the key first may have named another.
 ///
 /// # Errors
 /// When the chain derives another vkId than we did: then verifier code or SRS differ.
 pub async fn ensure_registered(chain: &Chain, deployment: &Deployment, key: &KeyData) -> Result<u64> {
     let registry: IKeyRegistryInstance<_> = IKeyRegistry::new(deployment.address("KeyRegistry")?, chain.rpc().clone());
     if is_registered(chain, deployment, key.vk_id).await? {
-        return Ok(0);
+        return describe(chain, &registry, key).await;
     }
     let mut gas = 0;
     let mut chunks: Vec<Address> = vec![];
@@ -72,6 +76,22 @@ pub async fn ensure_registered(chain: &Chain, deployment: &Deployment, key: &Key
         )));
     }
     Ok(gas)
+}
+
+/// Names the graph that a registered score key belongs to.
+async fn describe(chain: &Chain, registry: &IKeyRegistryInstance<DynProvider>, key: &KeyData) -> Result<u64> {
+    let (vk, architecture) = (B256::from(key.vk_id.0), B256::from(key.architecture));
+    if key.role != Role::Score
+        || registry
+            .describedAs(vk, architecture)
+            .call()
+            .await
+            .map_err(explain_call)?
+    {
+        return Ok(0);
+    }
+    let call = registry.describe(vk, architecture);
+    Ok(chain.send("name a key's architecture", call).await?.gas)
 }
 
 /// Whether the registry holds a key under this identity.
