@@ -200,7 +200,7 @@ contract BountyMarket is MarketViews, MarketBooks {
         ScoreStatement memory x,
         bytes calldata proof
     ) private view {
-        x.n = _length(b, shard) / b.recordBytes;
+        x.n = (_length(b, shard) - b.offset) / b.stride;
         uint256 most = Metrics.most(b.metric, x.n);
         if (x.score > most) revert IMarketErrors.ScoreTooHigh(x.score, most);
         (, x.s) = datasetRegistry.shard(b.datasetVkId, b.digests[shard]);

@@ -26,14 +26,17 @@ contract DagPb is IDagPb {
     }
 
     /// @inheritdoc IDagPb
-    function datasetOf(bytes32 root, bytes[] calldata nodes, bytes32 vkId, bytes32 schemaId, uint32 recordBytes)
-        external
-        view
-        returns (bytes32 D, uint32 n)
-    {
+    function datasetOf(
+        bytes32 root,
+        bytes[] calldata nodes,
+        bytes32 vkId,
+        bytes32 schemaId,
+        uint32 offset,
+        uint32 stride
+    ) external view returns (bytes32 D, uint32 n) {
         (bytes32[] memory digests, uint64[] memory stated) = UnixFs.leaves(root, nodes);
         uint32[] memory attested;
-        (D, n, attested) = datasetRegistry.datasetOf(vkId, schemaId, recordBytes, digests);
+        (D, n, attested) = datasetRegistry.datasetOf(vkId, schemaId, offset, stride, digests);
         for (uint256 k; k < attested.length; ++k) {
             if (attested[k] != stated[k]) revert LeafLength(digests[k], stated[k], attested[k]);
         }

@@ -59,28 +59,30 @@ contract DatasetRegistry is IDatasetRegistry {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function schemaOf(Schema calldata schema) external pure returns (bytes32 schemaId, uint32 recordBytes) {
+    function schemaOf(Schema calldata schema) external pure returns (bytes32 schemaId) {
         return Schemas.describe(schema);
     }
 
     /// @inheritdoc IDatasetRegistry
-    function datasetOf(bytes32 vkId, bytes32 schemaId, uint32 recordBytes, bytes32[] calldata digests)
+    function datasetOf(bytes32 vkId, bytes32 schemaId, uint32 offset, uint32 stride, bytes32[] calldata digests)
         external
         view
         returns (bytes32 D, uint32 n, uint32[] memory lengths)
     {
         if (digests.length == 0) revert NoShards();
-        if (recordBytes == 0) revert SchemaInvalid();
+        if (stride == 0) revert SchemaInvalid();
         lengths = new uint32[](digests.length);
         bytes32[] memory all = new bytes32[](digests.length);
         for (uint256 i; i < digests.length; ++i) {
             Shard storage x = shards[vkId][digests[i]];
             uint32 length = x.length;
             if (length == 0) revert ShardUnknown(vkId, digests[i]);
-            if (length % recordBytes != 0) revert RecordMismatch(digests[i], length, recordBytes);
+            if (length <= offset || (length - offset) % stride != 0) {
+                revert RecordMismatch(digests[i], length, offset, stride);
+            }
             lengths[i] = length;
             all[i] = bytes32(x.s);
-            n += length / recordBytes;
+            n += (length - offset) / stride;
         }
         D = keccak256(abi.encode(Tags.DATA, schemaId, uint256(n), keccak256(abi.encodePacked(all))));
     }

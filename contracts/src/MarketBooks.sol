@@ -10,7 +10,7 @@ import {MarketData} from "./MarketData.sol";
 /// the ledger: what a bounty does not hold, it cannot pay.
 abstract contract MarketBooks is MarketData {
     function _pay(uint256 id, Stored storage b, address account, uint256 amount) internal {
-        b.held -= uint128(amount);
+        b.held -= uint112(amount);
         _credit(id, account, b.pot, amount);
     }
 
@@ -38,7 +38,7 @@ abstract contract MarketBooks is MarketData {
         uint256 promised
     ) internal {
         b.settled = phase;
-        b.held -= uint128(lost);
+        b.held -= uint112(lost);
         _burn(b.pot, lost);
         _burn(address(0), lostStakes);
         uint256 residue = b.held - promised;

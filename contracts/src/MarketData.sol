@@ -21,7 +21,7 @@ abstract contract MarketData is MarketStorage {
 
     function _fixDataset(Stored storage b) internal {
         (bytes32 D,, uint32[] memory lengths) =
-            datasetRegistry.datasetOf(b.datasetVkId, b.schemaId, b.recordBytes, _digests(b));
+            datasetRegistry.datasetOf(b.datasetVkId, b.schemaId, b.offset, b.stride, _digests(b));
         for (uint256 i; i < lengths.length; ++i) {
             uint32 published = b.lengths[i];
             if (lengths[i] != published) revert IMarketErrors.LengthMismatch(i, lengths[i], published);

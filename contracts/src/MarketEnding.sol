@@ -216,7 +216,7 @@ contract MarketEnding is MarketModule {
         // Who proved everything is paid as usual: only the bond is settled now.
         (uint256 share, uint256 lost) = _cutBond(b);
         b.broken = true;
-        b.held -= uint128(lost);
+        b.held -= uint112(lost);
         _burn(b.pot, lost);
         uint256 start = block.timestamp + b.windows.gap;
         _openClaims(b, start);

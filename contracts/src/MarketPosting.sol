@@ -75,7 +75,7 @@ contract MarketPosting is MarketModule {
         b.prizeCount = uint8(count);
         b.bond = p.bond;
         b.stake = p.stake;
-        b.held = uint128(asked);
+        b.held = uint112(asked);
     }
 
     /// @dev Last, when the bounty is written. What arrived counts, not what the token says: a fee, a lie
@@ -119,22 +119,25 @@ contract MarketPosting is MarketModule {
     function _storeTestSet(Stored storage b, IBountyMarket.Params calldata p) private {
         uint256 count = p.lengths.length;
         if (count == 0 || count > MAX_SHARDS) revert IMarketErrors.ShardCountInvalid(count);
-        (bytes32 schemaId, uint32 record) = Schemas.describe(p.schema);
+        bytes32 schemaId = Schemas.describe(p.schema);
+        uint256 offset = p.schema.offset;
+        uint256 stride = p.schema.stride;
         uint256 samples;
         for (uint256 i; i < count; ++i) {
             uint32 length = p.lengths[i];
-            if (length == 0 || length > MAX_SHARD_BYTES || length % record != 0) {
+            if (length <= offset || length > MAX_SHARD_BYTES || (length - offset) % stride != 0) {
                 revert IMarketErrors.ShardLengthInvalid(i, length);
             }
             b.lengths[i] = length;
-            samples += length / record;
+            samples += (length - offset) / stride;
         }
         uint256 least = block.chainid == 31337 || block.chainid == 1337 ? 1 : LEAST_SAMPLES;
         if (samples < least) revert IMarketErrors.TooFewSamples(samples, least);
         uint256 most = Metrics.most(p.metric, samples);
         if (p.threshold == 0 || p.threshold > most) revert IMarketErrors.ThresholdInvalid(p.threshold, most);
         b.schemaId = schemaId;
-        b.recordBytes = record;
+        b.offset = uint24(offset);
+        b.stride = uint24(stride);
         b.shardCount = uint16(count);
         b.samples = uint32(samples);
         b.threshold = p.threshold;

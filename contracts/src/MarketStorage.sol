@@ -47,6 +47,8 @@ abstract contract MarketStorage is Ledger {
     /// @param pending of those, rows of the current round that have neither claimed nor lapsed
     /// @param restricted whether an allow-list applies
     /// @param staked entries whose stake is still held
+    /// @param held at most 16 prizes and a bond of 2^96 each, below 2^101
+    /// @param offset of a shard's first record, and `stride` from one record to the next: below 122,880
     /// @param share of the bond, what each entry gets when it is lost
     /// @param overdueAt earliest deadline among the open shard challenges, 0 without any
     struct Stored {
@@ -68,10 +70,11 @@ abstract contract MarketStorage is Ledger {
         uint32 samples;
         uint32 threshold;
         // next word
-        uint128 held;
+        uint112 held;
+        uint24 offset;
+        uint24 stride;
         uint32 entrants;
         uint32 staked;
-        uint32 recordBytes;
         DrawPhase drawn;
         bool broken;
         IBountyMarket.Metric metric;

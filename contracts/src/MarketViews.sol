@@ -21,7 +21,7 @@ abstract contract MarketViews is MarketStorage {
         v.samples = b.samples;
         v.threshold = b.threshold;
         v.entrants = b.entrants;
-        v.recordBytes = b.recordBytes;
+        v.stride = b.stride;
         v.revealedAt = b.revealedAt;
         v.attestedAt = b.attestedAt;
         v.claimStart = b.claimStart;

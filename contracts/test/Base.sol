@@ -97,6 +97,8 @@ abstract contract Base {
         s.featureType = 8;
         s.featureMax = 16;
         s.classes = 10;
+        s.stride = 65;
+        s.labelAt = 64;
     }
 
     function digest(uint256 j) internal pure returns (bytes32) {

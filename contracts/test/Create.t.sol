@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IBountyMarket} from "../src/interfaces/IBountyMarket.sol";
-import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IDatasetRegistry, Schema} from "../src/interfaces/IDatasetRegistry.sol";
 import {IMarketErrors} from "../src/interfaces/IMarketErrors.sol";
 import {IMarketEvents} from "../src/interfaces/IMarketEvents.sol";
 import {Base} from "./Base.sol";
@@ -41,7 +41,7 @@ contract CreateTest is Base {
         IBountyMarket.Bounty memory b = market.bountyOf(id);
         check(b.owner == owner && b.mode == IBountyMarket.Mode.Sealed, "owner and mode");
         eq(b.samples, 128, "samples");
-        eq(b.recordBytes, 65, "record");
+        eq(b.stride, 65, "stride");
         eq(b.shardCount, 2, "shards");
         eq(b.threshold, 100, "threshold");
         eq(b.held, 4.4 ether, "held");
@@ -238,6 +238,82 @@ contract CreateTest is Base {
         p.schema.shape = new uint32[](1);
         (p.schema.featureType, p.schema.shape[0]) = (272, 61_440);
         refusesParams(p, e);
+    }
+
+    function test_create_counts_the_records_behind_a_header() public {
+        IBountyMarket.Params memory p = sealedParams();
+        place(p.schema, 16, 66, 1, 0);
+        (p.lengths[0], p.lengths[1]) = (16 + 64 * 66, 16 + 100 * 66);
+        p.threshold = 164;
+        bytes4 e = IMarketErrors.ShardLengthInvalid.selector;
+        uint32[5] memory odd = [uint32(64 * 66), 15, 16, 16 + 65, 16 + 64 * 66 + 1];
+        for (uint256 i; i < odd.length; ++i) {
+            p.lengths[0] = odd[i];
+            refusesParams(p, err(e, 0, odd[i]));
+        }
+        p.lengths[0] = 16 + 64 * 66;
+        IBountyMarket.Bounty memory b = market.bountyOf(create(p));
+        eq(b.samples, 164, "samples");
+        eq(b.stride, 66, "stride");
+        check(b.schemaId == datasets.schemaOf(p.schema), "schemaId");
+    }
+
+    function test_create_refuses_places_that_do_not_fit() public {
+        bytes memory e = err(IDatasetRegistry.SchemaInvalid.selector);
+        IBountyMarket.Params memory p = sealedParams();
+        uint32 most = type(uint32).max;
+        // Offset, stride, features, label: 64 features in at most 122,880 bytes.
+        uint32[4][11] memory odd = [
+            [uint32(0), 0, 0, 64],
+            [uint32(0), 64, 0, 64],
+            [uint32(0), 65, 2, 0],
+            [uint32(0), 65, 0, 65],
+            [uint32(0), 65, 0, 0],
+            [uint32(0), 65, 0, 63],
+            [uint32(0), 66, 1, 1],
+            [uint32(0), 66, most, 0],
+            [uint32(0), most, 0, 64],
+            [most, 65, 0, 64],
+            [uint32(122_816), 65, 0, 64]
+        ];
+        for (uint256 i; i < odd.length; ++i) {
+            place(p.schema, odd[i][0], odd[i][1], odd[i][2], odd[i][3]);
+            refusesParams(p, e);
+        }
+        // One byte less leaves room for one record.
+        place(p.schema, 122_815, 65, 0, 64);
+        check(datasets.schemaOf(p.schema) != 0, "a block of header and one record");
+    }
+
+    function place(Schema memory s, uint32 offset, uint32 stride, uint32 featuresAt, uint32 labelAt) private pure {
+        (s.offset, s.stride, s.featuresAt, s.labelAt) = (offset, stride, featuresAt, labelAt);
+    }
+
+    /// @dev PROTOCOL's formula, for any places; those that do not fit are refused and nothing else is.
+    function test_fuzz_schema_id(uint32 offset, uint32 stride, uint32 featuresAt, uint32 labelAt, uint16 dims) public {
+        Schema memory s;
+        s.shape = new uint32[](2);
+        (s.shape[0], s.shape[1]) = (dims % 17 + 1, dims / 17 % 17 + 1);
+        (s.featureType, s.featureMax, s.classes) = (8, 255, 10);
+        uint256 features = uint256(s.shape[0]) * s.shape[1];
+        // Often within a few bytes of what is just allowed.
+        stride = stride % 3 == 0 ? stride : uint32(features + stride % 5);
+        featuresAt = featuresAt % 3 == 0 ? featuresAt : featuresAt % 5;
+        labelAt = labelAt % 3 == 0 ? labelAt % (stride == 0 ? 1 : stride) : uint32(features + labelAt % 5);
+        offset = offset % 3 == 0 ? offset : offset % 2 == 0 ? offset % 130_000 : offset % 32;
+        place(s, offset, stride, featuresAt, labelAt);
+        bool fits = uint256(featuresAt) + features <= stride && labelAt < stride
+            && (labelAt < featuresAt || labelAt >= uint256(featuresAt) + features)
+            && uint256(offset) + stride <= 122_880;
+        (bool ok, bytes memory out) = address(datasets).staticcall(abi.encodeCall(IDatasetRegistry.schemaOf, (s)));
+        check(ok == fits, "refused where it does not fit, and only there");
+        if (!fits) return;
+        bytes memory head =
+            abi.encode(keccak256("zkaggle/v1/SCHEMA"), features + 1, offset, stride, 8, keccak256(abi.encode(s.shape[0], s.shape[1])));
+        bytes32 id = keccak256(
+            bytes.concat(head, abi.encode(255, uint256(featuresAt) * 2 ** 32 + labelAt, 1, 10))
+        );
+        check(abi.decode(out, (bytes32)) == id, "schemaId");
     }
 
     function test_create_refuses_keys_of_another_role() public {

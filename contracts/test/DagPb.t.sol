@@ -97,17 +97,17 @@ contract DagPbTest is Base, Nodes {
     }
 
     function test_a_root_stands_for_a_dataset() public {
-        (bytes32 schemaId, uint32 record) = datasets.schemaOf(schema());
+        bytes32 schemaId = datasets.schemaOf(schema());
         bytes32 root = sha256(file(3));
-        (bytes32 D, uint32 n) = dag.datasetOf(root, one(file(3)), datasetVk, schemaId, record);
-        (bytes32 expected, uint32 samples,) = datasets.datasetOf(datasetVk, schemaId, record, digests(3));
+        (bytes32 D, uint32 n) = dag.datasetOf(root, one(file(3)), datasetVk, schemaId, 0, 65);
+        (bytes32 expected, uint32 samples,) = datasets.datasetOf(datasetVk, schemaId, 0, 65, digests(3));
         check(D == expected && n == samples && n == 192, "the same dataset");
         bytes memory other = fileNode(digests(2), sizes(2, SHARD_BYTES + 1));
         refusesAt(
             address(dag),
             owner,
             0,
-            abi.encodeCall(IDagPb.datasetOf, (sha256(other), one(other), datasetVk, schemaId, record)),
+            abi.encodeCall(IDagPb.datasetOf, (sha256(other), one(other), datasetVk, schemaId, 0, 65)),
             abi.encodeWithSelector(IDagPb.LeafLength.selector, digest(0), SHARD_BYTES + 1, SHARD_BYTES)
         );
     }

@@ -156,7 +156,7 @@ contract EnterTest is Base {
         vm.warp(vm.getBlockTimestamp() + 500);
         send(hunter(9), 0, attestCall());
         bytes32 all = keccak256(abi.encodePacked(shardCommitment(0), shardCommitment(1)));
-        (bytes32 schemaId,) = datasets.schemaOf(schema());
+        bytes32 schemaId = datasets.schemaOf(schema());
         bytes32 D = keccak256(abi.encode(keccak256("zkaggle/v1/DATA"), schemaId, uint256(128), all));
         check(market.bountyOf(id).dataset == D, "D");
         eq(market.proveEndOf(id), vm.getBlockTimestamp() + 3000, "the whole window is left");

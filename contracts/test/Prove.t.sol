@@ -31,6 +31,31 @@ contract ProveTest is Base {
         check(e.state == IBountyMarket.EntryState.Ranked, "ranked");
     }
 
+    function test_records_are_counted_behind_the_header() public {
+        IBountyMarket.Params memory p = sealedParams();
+        (p.schema.offset, p.schema.stride, p.schema.featuresAt, p.schema.labelAt) = (70, 66, 1, 0);
+        // The header alone is more than a record: 64 of them, not 65.
+        uint32 length = 70 + 64 * 66;
+        (p.lengths[0], p.lengths[1]) = (length, length);
+        bytes32[] memory d = new bytes32[](2);
+        (d[0], d[1]) = (digest(7), digest(8));
+        p.holdout = holdoutOf(salt, d);
+        id = create(p);
+        commit(id, 0, 0);
+        vm.warp(uint256(p.windows.commitEnd) + p.windows.gap);
+        market.reveal(id, salt, d);
+        attestShard(7, length);
+        attestShard(8, length);
+        market.attest(id);
+        ScoreStatement memory x = scoreStatement(id, 0, 0, 0, 64);
+        x.s = shardCommitment(7);
+        x.n = 65;
+        refuses(hunter(0), 0, proveCall(id, 0, 0, x), err(IMarketErrors.ProofInvalid.selector));
+        x.n = 64;
+        send(hunter(0), 0, proveCall(id, 0, 0, x));
+        eq(market.entryOf(id, hunter(0), 0).score, 64, "score");
+    }
+
     function test_one_shard_is_proved_once() public {
         prove(id, 0, 0, 0, 64);
         bytes memory again = proveCall(id, 0, 0, scoreStatement(id, 0, 0, 0, 64));

@@ -210,17 +210,23 @@ contract RegistriesTest is Base {
     }
 
     function test_dataset_of_refuses() public {
-        (bytes32 schemaId, uint32 record) = datasets.schemaOf(schema());
-        eq(record, 65, "record");
-        bytes memory data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 65, new bytes32[](0)));
+        bytes32 schemaId = datasets.schemaOf(schema());
+        bytes memory data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 0, 65, new bytes32[](0)));
         refusesShard(data, err(IDatasetRegistry.NoShards.selector));
-        data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 65, digests(1)));
+        data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 0, 65, digests(1)));
         bytes4 unknown = IDatasetRegistry.ShardUnknown.selector;
         refusesShard(data, err(unknown, uint256(datasetVk), uint256(digest(0))));
         attestShard(0, 66);
         bytes4 mismatch = IDatasetRegistry.RecordMismatch.selector;
-        refusesShard(data, abi.encodeWithSelector(mismatch, digest(0), 66, 65));
-        data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 0, digests(1)));
+        refusesShard(data, abi.encodeWithSelector(mismatch, digest(0), 66, 0, 65));
+        // A header of one byte makes it one record; a header of all of it none.
+        (bytes32 D, uint32 n,) = datasets.datasetOf(datasetVk, schemaId, 1, 65, digests(1));
+        check(D != 0 && n == 1, "one record behind a header");
+        data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 66, 65, digests(1)));
+        refusesShard(data, abi.encodeWithSelector(mismatch, digest(0), 66, 66, 65));
+        data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 67, 65, digests(1)));
+        refusesShard(data, abi.encodeWithSelector(mismatch, digest(0), 66, 67, 65));
+        data = abi.encodeCall(IDatasetRegistry.datasetOf, (datasetVk, schemaId, 0, 0, digests(1)));
         refusesShard(data, err(IDatasetRegistry.SchemaInvalid.selector));
     }
 

@@ -37,17 +37,32 @@ contract VectorsTest is Base {
         s.featureType = featureType;
         s.featureMax = uint16(vm.parseJsonUint(json, string.concat(at, ".value.feature_max")));
         s.classes = uint16(vm.parseJsonUint(json, string.concat(at, ".value.classes")));
+        s.labelAt = featureType == 272 ? 2 : 1;
+        for (uint256 i; i < shape.length; ++i) {
+            s.labelAt *= uint32(shape[i]);
+        }
+        s.stride = s.labelAt + 1;
+    }
+
+    function test_a_schema_of_another_layout() public view {
+        string memory at = ".layoutSchema";
+        Schema memory s = schemaVector(at, 8);
+        s.offset = uint32(vm.parseJsonUint(json, string.concat(at, ".value.layout.offset")));
+        s.stride = uint32(vm.parseJsonUint(json, string.concat(at, ".value.layout.stride")));
+        s.featuresAt = uint32(vm.parseJsonUint(json, string.concat(at, ".value.layout.features_at")));
+        s.labelAt = uint32(vm.parseJsonUint(json, string.concat(at, ".value.layout.label_at")));
+        check(datasets.schemaOf(s) == word(".layoutSchema.schemaId"), "schemaId");
     }
 
     function test_a_schema_of_16_bits() public view {
         Schema memory s = schemaVector(".wideSchema", 272);
-        (bytes32 schemaId, uint32 record) = datasets.schemaOf(s);
-        check(schemaId == word(".wideSchema.schemaId"), "schemaId");
-        eq(record, 61, "record");
+        check(datasets.schemaOf(s) == word(".wideSchema.schemaId"), "schemaId");
+        eq(s.stride, 61, "record");
     }
 
     function test_schema_and_dataset() public {
-        (bytes32 schemaId, uint32 record) = datasets.schemaOf(schemaVector(".schema", 8));
+        Schema memory schema_ = schemaVector(".schema", 8);
+        bytes32 schemaId = datasets.schemaOf(schema_);
         check(schemaId == word(".schema.schemaId"), "schemaId");
         bytes32[] memory d = new bytes32[](2);
         for (uint256 j; j < 2; ++j) {
@@ -58,7 +73,7 @@ contract VectorsTest is Base {
             DatasetStatement[] memory x = shardList(d[j], data.length, number(string.concat(path, ".s")));
             datasets.attest(datasetVk, x, proofOfShards(x));
         }
-        (bytes32 D, uint32 n,) = datasets.datasetOf(datasetVk, schemaId, record, d);
+        (bytes32 D, uint32 n,) = datasets.datasetOf(datasetVk, schemaId, 0, schema_.stride, d);
         eq(n, vm.parseJsonUint(json, ".dataset.n"), "n");
         check(D == word(".dataset.D"), "D");
         check(holdoutOf(word(".holdout.salt"), d) == word(".holdout.commitment"), "hold-out");

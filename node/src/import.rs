@@ -14,7 +14,8 @@ use zkaggle_graph::quantize::{self, Method, Quantized, Report};
 /// Largest record file read into memory.
 const MAX_RECORDS: u64 = 1 << 30;
 
-/// Reads records: CSV when the name ends in `.csv`, otherwise bytes in record layout.
+/// Reads records: CSV when the name ends in `.csv`, otherwise bytes laid out as the schema says. They come back to back
+/// with the label last.
 pub fn records(path: &Path, schema: &Schema) -> Result<Vec<u8>> {
     let at = || format!("records file {}", path.display());
     let meta = std::fs::metadata(path).map_err(|e| Failure::not_found(format!("{}: {e}", at())))?;
@@ -30,7 +31,7 @@ pub fn records(path: &Path, schema: &Schema) -> Result<Vec<u8>> {
         return records_import::csv(schema, &bytes).with_context(at);
     }
     records_import::check_records(schema, &bytes).with_context(at)?;
-    Ok(bytes)
+    Ok(schema.pack(&bytes).into_owned())
 }
 
 /// Cuts records into shards under CIDs, with a manifest.

@@ -54,10 +54,14 @@ for (const [name, want] of Object.entries(v.tags)) same(`tag ${name}`, tag(name)
 const identity = (s) => {
   const [type, width] = s.feature_type === "i16" ? [272, 2] : [8, 1];
   const bytes = s.shape.reduce((a, b) => a * b, width);
-  return keccak([tag("SCHEMA"), bytes + 1, 0, bytes + 1, type, keccak(s.shape), s.feature_max, bytes, 1, s.classes]);
+  const { offset, stride, features_at, label_at } =
+    s.layout ?? { offset: 0, stride: bytes + 1, features_at: 0, label_at: bytes };
+  const places = features_at * 2 ** 32 + label_at;
+  return keccak([tag("SCHEMA"), bytes + 1, offset, stride, type, keccak(s.shape), s.feature_max, places, 1, s.classes]);
 };
 const schemaId = identity(v.schema.value);
 same("schemaId", schemaId, v.schema.schemaId);
+same("schemaId of another layout", identity(v.layoutSchema.value), v.layoutSchema.schemaId);
 same("schemaId of 16 bits", identity(v.wideSchema.value), v.wideSchema.schemaId);
 
 const archId = shr8(utils.keccak256(utils.toUtf8Bytes(v.graph.text)));

@@ -1,7 +1,7 @@
 //! The integer evaluator: what a model answers. The roundings are those of [`crate::ops`], and there
 //! is no second definition of any.
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Layout};
 use crate::ops::{Type, Values};
 use crate::reach::range_error;
 use crate::weights::{Weights, WeightsError};
@@ -27,8 +27,8 @@ pub enum RangeError {
 /// Data that does not fit the graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
-    #[error("{got} bytes are not whole records of {record} bytes")]
-    Record { record: usize, got: usize },
+    #[error("{got} bytes are not {layout}")]
+    Record { layout: Layout, got: usize },
     #[error("{got} records, the graph takes 1 to {max} a shard")]
     Samples { max: usize, got: usize },
     #[error("the model is a regression: it has no accuracy; ask for mae or mse")]
@@ -121,7 +121,7 @@ impl Evaluation {
     }
 }
 
-/// Answers on any number of records, and their labels.
+/// Answers on any number of records, back to back with the label last whatever the schema's layout, and their labels.
 ///
 /// # Errors
 /// [`EvalError`]: weights of another graph, bytes that are no records of it, or a value out of range.
@@ -130,7 +130,7 @@ pub fn answers(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<(Vec<An
     let record = graph.schema().record_bytes();
     if !bytes.len().is_multiple_of(record) {
         return Err(EvalError::Record {
-            record,
+            layout: graph.schema().packed().places(),
             got: bytes.len(),
         });
     }
@@ -160,17 +160,21 @@ pub fn answers(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<(Vec<An
 /// # Errors
 /// As [`answers`]; also no records, more than the graph's samples, or a graph without classes.
 pub fn evaluate(graph: &Graph, weights: &Weights, bytes: &[u8]) -> Result<Evaluation, EvalError> {
-    let n = bytes.len() / graph.schema().record_bytes();
+    let schema = graph.schema();
     if graph.fraction().is_some() {
         return Err(EvalError::Regression);
     }
-    if bytes.len().is_multiple_of(graph.schema().record_bytes()) && (n == 0 || n > graph.samples()) {
+    let n = schema.count(bytes.len()).ok_or_else(|| EvalError::Record {
+        layout: schema.places(),
+        got: bytes.len(),
+    })?;
+    if n == 0 || n > graph.samples() {
         return Err(EvalError::Samples {
             max: graph.samples(),
             got: n,
         });
     }
-    let (answers, labels) = answers(graph, weights, bytes)?;
+    let (answers, labels) = answers(graph, weights, &schema.pack(bytes))?;
     let correct = answers.iter().zip(&labels).filter(|(a, l)| a.prediction == **l).count();
     let accuracy = Accuracy {
         correct: correct as u32,

@@ -10,6 +10,7 @@ use crate::ops::{Argmax, Cost, Dense, Op, Requant, Type};
 use crate::packing::CHUNK;
 use sha3::{Digest, Keccak256};
 
+pub use crate::layout::Layout;
 pub use crate::schema::{FeatureType, MAX_CLASSES, MAX_SHARD_BYTES, Schema};
 
 /// Capacity class of a model's packed weights: one release circuit each.
@@ -208,8 +209,7 @@ impl Builder {
     /// # Errors
     /// When the last node is no answer, a tensor is never read, or a shard is too large.
     pub fn finish(self, samples: u32) -> Result<Graph, GraphError> {
-        let record = self.schema.record_bytes();
-        let max = MAX_SHARD_BYTES / record;
+        let (record, max) = (self.schema.stride(), self.schema.most_records());
         if samples == 0 || samples as usize > max {
             return Err(GraphError::Samples { samples, record, max });
         }
@@ -352,7 +352,7 @@ impl Graph {
     pub fn costs(&self) -> Vec<Cost> {
         let one = |n: &Node| n.op.rule().map(|r| r.cost(&self.kinds(n), &n.kind));
         let input = Cost {
-            cells: self.schema.record_bytes() as u64,
+            cells: self.schema.stride() as u64,
             ..Cost::default()
         };
         self.nodes.iter().map(|n| one(n).unwrap_or(input)).collect()

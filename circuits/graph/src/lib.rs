@@ -21,6 +21,7 @@
 //! | [`quantize`] | a float network becomes a graph and int8 weights |
 //! | [`packing`] | bytes to field elements, in the two packings of PROTOCOL section 8 |
 //! | [`ops`] | the operators of the integer graph language: semantics, shape, range, cost |
+//! | [`layout`] | where records stand in a shard, and features and label in a record |
 //! | [`graph`] | the integer graph and its `archId` |
 //! | [`text`] | its canonical text |
 //! | [`eval`] | the integer evaluator |
@@ -42,6 +43,7 @@ pub mod float;
 pub mod graph;
 pub mod ids;
 pub mod jub;
+pub mod layout;
 pub mod metrics;
 pub mod mlp;
 pub mod model;

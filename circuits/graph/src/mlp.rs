@@ -163,7 +163,9 @@ pub fn forward(mlp: &Mlp, weights: &Weights, features: &[u8], sample: usize) -> 
 pub fn evaluate(mlp: &Mlp, weights: &Weights, bytes: &[u8]) -> Result<Evaluation, EvalError> {
     let e = crate::eval::evaluate(&mlp.graph, weights, bytes)?;
     let record = mlp.schema().record_bytes();
-    let traces = bytes
+    let traces = mlp
+        .schema()
+        .pack(bytes)
         .par_chunks_exact(record)
         .enumerate()
         .map(|(i, r)| forward(mlp, weights, &r[..record - 1], i))

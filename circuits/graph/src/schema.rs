@@ -2,6 +2,7 @@
 
 use crate::graph::GraphError;
 use crate::ids::Words;
+use crate::layout::Layout;
 use crate::tag::Tag;
 
 /// Largest number of classes a one-byte prediction can name.
@@ -79,7 +80,7 @@ impl std::str::FromStr for FeatureType {
     }
 }
 
-/// How one record is laid out: its features, then the label's byte.
+/// What a record holds, its features and the label's byte, and where.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schema {
@@ -94,6 +95,9 @@ pub struct Schema {
     pub feature_max: u16,
     /// Number of classes; a label at or above it matches no prediction.
     pub classes: u16,
+    /// Absent where records stand back to back from a shard's first byte, the label last, as all did before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
 }
 
 impl Schema {
@@ -104,6 +108,7 @@ impl Schema {
             feature_type: FeatureType::U8,
             feature_max: feature_max.into(),
             classes,
+            layout: None,
         }
     }
 
@@ -111,8 +116,8 @@ impl Schema {
     ///
     /// # Errors
     /// [`GraphError::Schema`] for a shape without one to four non-zero dimensions, a record above
-    /// [`MAX_SHARD_BYTES`], a feature bound of zero or beyond the type, or a class count outside
-    /// `2..=`[`MAX_CLASSES`].
+    /// [`MAX_SHARD_BYTES`], a feature bound of zero or beyond the type, a class count outside
+    /// `2..=`[`MAX_CLASSES`], or a layout whose parts overlap or leave the stride.
     pub fn check(&self) -> Result<(), GraphError> {
         let start = self.feature_type.bytes();
         let features = self.shape.iter().try_fold(start, |n, &d| n.checked_mul(d as usize));
@@ -134,7 +139,7 @@ impl Schema {
                 } else if !(2..=MAX_CLASSES).contains(&self.classes) {
                     bad(format!("{} classes; 2 to {MAX_CLASSES} are supported", self.classes))
                 } else {
-                    Ok(())
+                    self.check_places()
                 }
             }
             _ => bad(format!(
@@ -149,12 +154,12 @@ impl Schema {
         self.shape.iter().map(|&d| d as usize).product()
     }
 
-    /// Bytes of one sample's features: where the label stands.
+    /// Bytes of one sample's features.
     pub fn feature_bytes(&self) -> usize {
         self.features() * self.feature_type.bytes()
     }
 
-    /// Bytes of one record: the features and a one-byte label.
+    /// Bytes of one record without padding: the features and a one-byte label.
     pub fn record_bytes(&self) -> usize {
         self.feature_bytes() + 1
     }
@@ -203,21 +208,23 @@ impl Schema {
     }
 
     /// `schemaId`: keccak256 over record size, offset, stride, feature type and shape, feature
-    /// bound, label position and width, class count.
+    /// bound, positions of features and label, label width, class count.
     pub fn id(&self) -> [u8; 32] {
         let mut shape = Words::new();
         for &d in &self.shape {
             shape = shape.u64(u64::from(d));
         }
+        let places = self.places();
         Words::new()
             .bytes32(Tag::Schema.bytes())
             .u64(self.record_bytes() as u64)
-            .u64(0) // offset of the first record
-            .u64(self.record_bytes() as u64) // stride
+            .u64(places.offset.into())
+            .u64(places.stride.into())
             .u64(self.feature_type.word().into())
             .bytes32(shape.keccak())
             .u64(u64::from(self.feature_max))
-            .u64(self.feature_bytes() as u64) // label position
+            // Both positions in one word, so that features at 0 leave what the label's alone was.
+            .u64(u64::from(places.features_at) << 32 | u64::from(places.label_at))
             .u64(1) // label width
             .u64(u64::from(self.classes))
             .keccak()
@@ -234,6 +241,7 @@ mod tests {
             feature_type: FeatureType::I16,
             feature_max,
             classes: 4,
+            layout: None,
         }
     }
 
@@ -308,12 +316,33 @@ mod tests {
                 feature_max: 17,
                 ..b.clone()
             },
-            Schema { classes: 5, ..b },
+            Schema {
+                classes: 5,
+                ..b.clone()
+            },
         ] {
             ids.push(s.id());
         }
+        let layout = Layout {
+            offset: 5,
+            stride: 12,
+            features_at: 2,
+            label_at: 1,
+        };
+        for l in [
+            layout,
+            Layout { offset: 6, ..layout },
+            Layout { stride: 13, ..layout },
+            Layout {
+                features_at: 3,
+                ..layout
+            },
+            Layout { label_at: 0, ..layout },
+        ] {
+            ids.push(b.clone().with_layout(l).unwrap().id());
+        }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 5);
+        assert_eq!(ids.len(), 10);
     }
 }

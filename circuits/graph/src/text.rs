@@ -13,7 +13,7 @@
 //! that follow. A graph has exactly one text: what is read is built again from its operators and must
 //! print as the same bytes.
 
-use crate::graph::{Builder, Graph, GraphError, MAX_NODES, Schema};
+use crate::graph::{Builder, Graph, GraphError, Layout, MAX_NODES, Schema};
 use crate::ops::attributes::join;
 use crate::ops::{Attributes, Op};
 use std::fmt::Write as _;
@@ -29,15 +29,22 @@ impl Graph {
         let s = self.schema();
         let mut t = format!("{FORMAT}\n");
         // Writing to a String cannot fail.
-        let _ = writeln!(
+        let places = s.places();
+        let _ = write!(
             t,
-            "record features={}[{}] max={} label=u8 classes={} offset=0 stride={}",
+            "record features={}[{}] max={} label=u8 classes={} offset={} stride={}",
             s.feature_type,
             join(&s.shape, ","),
             s.feature_max,
             s.classes,
-            s.record_bytes()
+            places.offset,
+            places.stride
         );
+        // Features first and the label right behind them go without saying, as they did before.
+        if s.layout.is_some() {
+            let _ = write!(t, " features-at={} label-at={}", places.features_at, places.label_at);
+        }
+        t.push('\n');
         let _ = writeln!(t, "samples {}", self.samples());
         let _ = match self.class() {
             Ok(class) => writeln!(t, "class {}", class.bytes()),
@@ -133,12 +140,26 @@ fn schema(line: &str) -> Result<Schema, String> {
     let shape = shape.map_err(|_| "features are type[shape]")?;
     let feature_max = a.number("max")?;
     a.take("label")?;
-    Ok(Schema {
+    let packed = Schema {
         shape,
         feature_type,
         feature_max,
         classes: a.number("classes")?,
-    })
+        layout: None,
+    };
+    packed.check().map_err(|e| e.to_string())?;
+    let (offset, stride) = (a.number("offset")?, a.number("stride")?);
+    if a.finish().is_ok() {
+        // Whether this offset and stride go with it shows when the text is written again.
+        return Ok(packed);
+    }
+    let layout = Layout {
+        offset,
+        stride,
+        features_at: a.number("features-at")?,
+        label_at: a.number("label-at")?,
+    };
+    packed.with_layout(layout).map_err(|e| e.to_string())
 }
 
 /// Operator and inputs of a line; the name and what follows the colon are compared afterwards.
@@ -164,6 +185,45 @@ fn node(line: &str) -> Result<(Op, Vec<usize>), String> {
 mod tests {
     use super::*;
     use crate::graph::tests::digits;
+
+    /// Another layout is another architecture, spelt in one way; today's is spelt as ever.
+    #[test]
+    fn a_layout_is_part_of_the_text() {
+        let graph = |l: Layout| {
+            let schema = Schema::bytes([8, 8], 16, 10).with_layout(l).unwrap();
+            Graph::mlp(schema, 100, &[64, 10], &[]).unwrap()
+        };
+        let layout = Layout {
+            offset: 5,
+            stride: 70,
+            features_at: 1,
+            label_at: 0,
+        };
+        let good = graph(layout).text();
+        assert!(good.contains("classes=10 offset=5 stride=70 features-at=1 label-at=0\n"));
+        assert_eq!(Graph::parse(&good), Ok(graph(layout)));
+        let moved = graph(Layout { label_at: 66, ..layout });
+        assert_ne!(moved.arch_id(), graph(layout).arch_id());
+        let json = serde_json::to_string(&graph(layout)).unwrap();
+        assert_eq!(serde_json::from_str::<Graph>(&json).unwrap(), graph(layout));
+        for (from, to, says) in [
+            (" features-at=1 label-at=0", "", "line 2: spelt otherwise"),
+            (" label-at=0", "", "label-at is expected"),
+            ("stride=70", "stride=64", "do not fit a stride of 64"),
+            ("label-at=0", "label-at=1", "is one of its features"),
+            ("offset=5", "offset=05", "line 2: spelt otherwise"),
+            ("offset=5", "offset=122880", "exceed a block"),
+            ("offset=5", "offset=4294967296", "no number that fits"),
+            ("label-at=0", "label-at=0 more=1", "line 2: spelt otherwise"),
+            ("samples 100", "samples 1756", "use at most 1755"),
+        ] {
+            let e = Graph::parse(&good.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(e.contains(says), "{to}: {e}");
+        }
+        let packed = "offset=0 stride=65 features-at=0 label-at=64";
+        let e = Graph::parse(&good.replacen("offset=5 stride=70 features-at=1 label-at=0", packed, 1));
+        assert!(e.unwrap_err().to_string().contains("spelt otherwise"));
+    }
 
     #[test]
     fn a_text_reads_back_and_has_one_spelling() {

@@ -9,7 +9,7 @@ use zkaggle_graph::commit::{self, Blind};
 use zkaggle_graph::dataset::{Dataset, Options};
 use zkaggle_graph::eval::evaluate;
 use zkaggle_graph::field::{Fr, from_be_bytes, to_be_bytes};
-use zkaggle_graph::graph::{FeatureType, Graph, Schema};
+use zkaggle_graph::graph::{FeatureType, Graph, Layout, Schema};
 use zkaggle_graph::ids::{Entry, JubPoint, Role, VkId, entry_commitment, holdout, release_point};
 use zkaggle_graph::poseidon::Parameters;
 use zkaggle_graph::tag::Tag;
@@ -43,7 +43,15 @@ fn pinned() -> Value {
         feature_type: FeatureType::I16,
         feature_max: 32767,
         classes: 2,
+        layout: None,
     };
+    let layout = Layout {
+        offset: 5,
+        stride: 12,
+        features_at: 2,
+        label_at: 1,
+    };
+    let placed = schema.clone().with_layout(layout).unwrap();
     let graph = Graph::mlp(schema.clone(), 70, &[6, 5, 3], &[(7, 12)]).unwrap();
     let weights: Vec<u8> = (0..graph.weight_bytes()).map(|i| (i * 83 + 5) as u8).collect();
     // Biases small, so that every accumulator stays within its table.
@@ -111,6 +119,7 @@ fn pinned() -> Value {
         "tags": Tag::ALL.iter().map(|t| (t.name().to_owned(), hex(&t.bytes()).into())).collect::<serde_json::Map<_, _>>(),
         "schema": { "value": schema, "schemaId": hex(&schema.id()) },
         "wideSchema": { "value": wide, "schemaId": hex(&wide.id()) },
+        "layoutSchema": { "value": placed, "schemaId": hex(&placed.id()) },
         "graph": { "samples": graph.samples(), "text": graph.text(), "archId": field(&graph.arch_id()) },
         "model": {
             "weights": hex(&weights.to_bytes()),

@@ -87,8 +87,7 @@ pub mod fix {
     pub const ENDS: usize = 6;
     /// Round constants; absorbed constants and tag; place value in packing rows.
     pub const RC: [usize; 4] = [7, 8, 9, 10];
-    /// 2^shift of a unit; weight of a byte; 1 in a sample's first class row; record bytes in the end
-    /// row; fifth round constant of a wide full round.
+    /// 2^shift of a unit; weight of a byte; 1 in a sample's first class row; stride in the end row; fifth round constant of a wide full round.
     pub const SCALE: usize = 11;
     /// Rows of the data lane.
     pub const DATA: usize = 12;
@@ -98,9 +97,9 @@ pub mod fix {
     pub const EDGE: usize = 14;
     /// What the packing accumulator's predecessor is multiplied by.
     pub const CARRY: usize = 15;
-    /// Feature rows and label rows of the data lane.
+    /// Data lane: every byte of header and records but the last of each record, and those.
     pub const FEATURE: usize = 16;
-    pub const LABEL: usize = 17;
+    pub const LAST: usize = 17;
     /// Row 0.
     pub const FIRST: usize = 18;
     /// Unit rows, and the last of them in each sample.

@@ -87,26 +87,41 @@ impl Second<'_> {
 
     fn inputs(&mut self, sums: &[Fr]) {
         let schema = self.plan.graph().schema();
-        let (features, record) = (schema.features(), schema.record_bytes());
-        let bytes = self.plan.graph().samples() * record;
+        let (places, features, stride) = (schema.places(), schema.features(), schema.stride());
+        let bytes = schema.shard_bytes(self.plan.graph().samples());
+        let bias = sums[self.plan.bias()];
         let mut fa = Fr::ZERO;
         for row in 0..self.plan.end() {
             self.set(adv::FA, row, fa);
-            if row >= bytes {
+            let Some(at) = row.checked_sub(schema.offset()).filter(|_| row < bytes) else {
                 continue;
-            }
-            let place = row % record;
-            if place < features {
-                let v = sums[self.plan.coefficient(0, place)];
+            };
+            let place = at % stride;
+            let feature = place.checked_sub(places.features_at as usize).filter(|j| *j < features);
+            let weight = feature.map(|j| sums[self.plan.coefficient(0, j)]);
+            if place + 1 < stride {
+                let v = weight.unwrap_or(Fr::ZERO);
                 self.set(adv::VA, row, v);
                 fa += v * self.first(adv::BYTE, row);
             } else {
-                let v = sums[self.plan.bias()];
+                let v = match (weight, self.plan.closing_row(at / stride)) {
+                    (Some(weight), Some(closing)) => self.closing(closing, bias, weight),
+                    _ => bias,
+                };
                 self.set(adv::VA, row, v);
                 fa = self.c.rho * (fa + v * self.first(adv::ON, row));
             }
         }
         self.set(adv::FA, self.plan.end(), fa);
+    }
+
+    /// What closes a record whose last byte is a feature.
+    fn closing(&mut self, row: usize, bias: Fr, weight: Fr) -> Fr {
+        let sum = bias + weight * self.first(adv::ACT, row);
+        self.set(adv::VB, row, bias);
+        self.set(adv::TB, row, weight);
+        self.set(adv::FB, row, sum);
+        sum
     }
 
     fn units(&mut self, sums: &[Fr], powers: &[Fr]) {

@@ -6,11 +6,21 @@
 //!   end ┼ end row, powers of σ ──────────────┘
 //!       ├ wide sponges: C, salt, R
 //!       ├ weight rows, one a byte
-//!       └ class and match rows, sample by sample
+//!       ├ class and match rows, sample by sample
+//!       ├ header rows, only where records do not begin at byte 0
+//!       └ closing rows, one a sample, only where a record's last byte is a feature
 //! ```
 //!
 //! The data lane and the unit rows lie side by side in different columns; everything below uses
 //! the columns of both.
+//!
+//! # Layouts
+//! Gates know two kinds of byte: one that enters its sample's sum with a coefficient, and the last of
+//! a record, which closes the sum and adds a coefficient without its byte. Which byte of a shard is
+//! what stands in the copies of the coefficient (VA): the weight sum of a feature, or the zero cell
+//! for a byte of the header, the padding or the label. Where the last byte of a record is a feature,
+//! its closing row forms `bias + coefficient · byte` as a weight row would, and the record closes
+//! with that. A header row adds `offset` to the bytes of all records as an absorbed constant.
 
 use super::columns::{adv, fix};
 use super::table::{Table, Tag};
@@ -118,6 +128,8 @@ pub struct Plan {
     weights: usize,
     classes: usize,
     last: usize,
+    header: usize,
+    closing: usize,
 }
 
 impl Plan {
@@ -127,7 +139,7 @@ impl Plan {
     /// [`PlanError::Rows`] when it does not fit the largest circuit.
     pub fn new(graph: &Mlp) -> Result<Self, PlanError> {
         let table = Table::new(graph);
-        let blocks = (graph.samples() * graph.schema().record_bytes()).div_ceil(SHA_BLOCK);
+        let blocks = graph.schema().shard_bytes(graph.samples()).div_ceil(SHA_BLOCK);
         let units: usize = graph.samples() * hidden(graph);
         // One permutation for the length, one a block; more when the unit rows are longer, so that
         // the end row lies below both.
@@ -146,6 +158,8 @@ impl Plan {
         let weights = (start + sponge_rows).max(end + outputs(graph)) + 1;
         let classes = weights + graph.weight_bytes();
         let last = classes + graph.samples() * (usize::from(graph.schema().classes) + 1);
+        let header = last + 1;
+        let closing = header + header_rows(graph);
 
         let zero = Cell::new(adv::BYTE, end);
         let bytes = graph.weight_bytes();
@@ -188,7 +202,7 @@ impl Plan {
             elements,
         };
 
-        let rows = (last + 1).max(table.len()) + 1 + RESERVED_ROWS;
+        let rows = (closing + closing_rows(graph)).max(table.len()) + 1 + RESERVED_ROWS;
         let k = rows.next_power_of_two().trailing_zeros();
         if k > MAX_K {
             return Err(PlanError::Rows { rows });
@@ -204,6 +218,8 @@ impl Plan {
             weights,
             classes,
             last,
+            header,
+            closing,
         })
     }
 
@@ -227,7 +243,7 @@ impl Plan {
 
     /// Rows in use: the rows that hold the statement, and the table beside them.
     pub fn rows(&self) -> usize {
-        (self.last + 1).max(self.table.len())
+        (self.closing + closing_rows(&self.graph)).max(self.table.len())
     }
 
     /// The end row: how many rows the data lane has.
@@ -265,9 +281,34 @@ impl Plan {
         self.last
     }
 
+    /// Row of a record's first byte in the data lane.
+    fn record_row(&self, sample: usize) -> usize {
+        self.graph.schema().shard_bytes(sample)
+    }
+
+    /// Row of a feature in the data lane.
+    pub fn feature_row(&self, sample: usize, feature: usize) -> usize {
+        self.record_row(sample) + self.graph.schema().places().features_at as usize + feature
+    }
+
     /// Row of a label in the data lane.
     pub fn label_row(&self, sample: usize) -> usize {
-        (sample + 1) * self.graph.schema().record_bytes() - 1
+        self.record_row(sample) + self.graph.schema().places().label_at as usize
+    }
+
+    /// Row of a record's last byte, padding included: where its sum closes and the next record may be off.
+    pub fn record_end(&self, sample: usize) -> usize {
+        self.record_row(sample + 1) - 1
+    }
+
+    /// The header rows, of which the first holds the bytes of all records and the last those of the shard.
+    pub fn header(&self) -> Option<std::ops::RangeInclusive<usize>> {
+        (header_rows(&self.graph) > 0).then(|| self.header..=self.header + ABSORB_ROWS)
+    }
+
+    /// Row that forms the closing coefficient of a record whose last byte is a feature.
+    pub fn closing_row(&self, sample: usize) -> Option<usize> {
+        (closing_rows(&self.graph) > 0).then(|| self.closing + sample)
     }
 
     /// Unit rows of a sample, all hidden layers.
@@ -365,16 +406,40 @@ impl Plan {
         let bytes = self.weight_bytes();
         let sum = |i: usize| Cell::new(adv::FB, self.weights + i);
         let g = &self.graph;
-        let (features, record) = (g.schema().features(), g.schema().record_bytes());
 
         // Data lane.
-        out.push((Cell::new(adv::W[1], 0), Cell::new(adv::W[1], self.end + 1)));
-        for i in 0..g.samples() {
-            for j in 0..features {
-                let v = Cell::new(adv::VA, i * record + j);
-                out.push((v, sum(self.coefficient(0, j))));
+        let records = Cell::new(adv::W[1], self.end + 1);
+        match self.header() {
+            None => out.push((Cell::new(adv::W[1], 0), records)),
+            Some(rows) => {
+                out.push((Cell::new(adv::W[1], *rows.start()), records));
+                out.push((Cell::new(adv::ON, *rows.start()), zero));
+                out.push((Cell::new(adv::W[1], 0), Cell::new(adv::W[1], *rows.end())));
             }
-            out.push((Cell::new(adv::VA, self.label_row(i)), sum(self.bias())));
+        }
+        for row in 0..g.schema().offset() {
+            out.push((Cell::new(adv::VA, row), zero2));
+        }
+        for i in 0..g.samples() {
+            let end = self.record_end(i);
+            let features = self.feature_row(i, 0)..self.feature_row(i, g.schema().features());
+            for (j, row) in features.clone().enumerate().filter(|&(_, row)| row != end) {
+                out.push((Cell::new(adv::VA, row), sum(self.coefficient(0, j))));
+            }
+            let closing = match self.closing_row(i) {
+                None => sum(self.bias()),
+                Some(row) => {
+                    let last = self.coefficient(0, g.schema().features() - 1);
+                    out.push((Cell::new(adv::VB, row), sum(self.bias())));
+                    out.push((Cell::new(adv::TB, row), sum(last)));
+                    out.push((Cell::new(adv::OUT, row), Cell::new(adv::BYTE, end)));
+                    Cell::new(adv::FB, row)
+                }
+            };
+            out.push((Cell::new(adv::VA, end), closing));
+            // Label, where it does not close the record, and padding.
+            let rest = (self.record_row(i)..end).filter(|row| !features.contains(row));
+            out.extend(rest.map(|row| (Cell::new(adv::VA, row), zero2)));
             let row = self.match_row(i);
             out.push((Cell::new(adv::BYTE, row), Cell::new(adv::BYTE, self.label_row(i))));
             out.push((Cell::new(adv::ON, row), Cell::new(adv::ON, self.label_row(i))));
@@ -457,6 +522,7 @@ impl Plan {
             fix_sponge(s, &mut f);
         }
         self.fix_tail(&mut f);
+        self.fix_layout(&mut f);
         f.0
     }
 
@@ -485,8 +551,8 @@ impl Plan {
 
     fn fix_data(&self, f: &mut Fixed) {
         let rounds = &Permutation::get(zkaggle_graph::poseidon::T_DATA).rounds;
-        let record = self.graph.schema().record_bytes();
-        let bytes = self.graph.samples() * record;
+        let schema = self.graph.schema();
+        let bytes = schema.shard_bytes(self.graph.samples());
         let starts = [0, DATA_CHUNKS[0], DATA_CHUNKS[0] + DATA_CHUNKS[1]];
         f.one(fix::FIRST, 0);
         for row in 0..self.end {
@@ -506,17 +572,17 @@ impl Plan {
                 f.int(fix::CARRY, row, 256);
             }
             if row < bytes {
-                let kind = if row % record == record - 1 {
-                    fix::LABEL
-                } else {
-                    fix::FEATURE
-                };
-                f.one(kind, row);
+                f.one(fix::FEATURE, row);
             }
+        }
+        for sample in 0..self.graph.samples() {
+            let end = self.record_end(sample);
+            f.set(fix::FEATURE, end, Fr::ZERO);
+            f.one(fix::LAST, end);
         }
         f.one(fix::EDGE, self.end);
         f.one(fix::END, self.end);
-        f.int(fix::SCALE, self.end, record as i64);
+        f.int(fix::SCALE, self.end, schema.stride() as i64);
         for i in 1..outputs(&self.graph) {
             f.one(fix::POWER, self.end + i - 1);
         }
@@ -561,6 +627,23 @@ impl Plan {
         }
     }
 
+    /// Header rows absorb `offset` into lane 1, which four rows of rotation bring back to its place; closing
+    /// rows are weight rows of one byte.
+    fn fix_layout(&self, f: &mut Fixed) {
+        if let Some(rows) = self.header() {
+            f.int(fix::RC[0], *rows.start(), self.graph.schema().offset() as i64);
+            for row in *rows.start()..*rows.end() {
+                f.one(fix::ABSORB, row);
+            }
+        }
+        for row in (0..self.graph.samples()).filter_map(|i| self.closing_row(i)) {
+            f.one(fix::WEIGHT, row);
+            f.one(fix::SCALE, row);
+            f.set(fix::G1, row, Fr::from(Tag::Unsigned.id()));
+            f.one(fix::RC[0], row);
+        }
+    }
+
     /// Byte `i` of a packed string enters its word at its place value; the first clears the word.
     fn place(&self, f: &mut Fixed, row: usize, i: usize) {
         let place = i % CHUNK;
@@ -582,6 +665,23 @@ pub struct WeightByte {
     pub scale: i64,
     /// Index of the byte whose running sum it continues.
     pub before: Option<usize>,
+}
+
+fn header_rows(graph: &Mlp) -> usize {
+    match graph.schema().offset() {
+        0 => 0,
+        _ => ABSORB_ROWS + 1,
+    }
+}
+
+/// A row a sample where the last byte of a record is a feature: a label in front, and no padding behind.
+fn closing_rows(graph: &Mlp) -> usize {
+    let (schema, places) = (graph.schema(), graph.schema().places());
+    if places.features_at as usize + schema.feature_bytes() == schema.stride() {
+        graph.samples()
+    } else {
+        0
+    }
 }
 
 fn hidden(graph: &Mlp) -> usize {

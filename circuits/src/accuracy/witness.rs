@@ -78,11 +78,15 @@ pub(super) fn fill(plan: &Plan, w: &AccuracyWitness, ctx: &field::Fr, evaluation
     unit_rows(plan, evaluation, &mut g);
     weight_rows(plan, w, &mut g);
     class_rows(plan, evaluation, &mut g);
+    layout_rows(plan, &w.shard, &mut g);
 
     let end = plan.end();
     let n = evaluation.accuracy.total;
     g.set(adv::W[0], end + 1, Fr::from(u64::from(n)));
-    g.set(adv::W[1], end + 1, Fr::from(w.shard.len() as u64));
+    let offset = plan.graph().schema().offset();
+    // Of a shard shorter than its header there is no evaluation.
+    let records = w.shard.len().saturating_sub(offset) as u64;
+    g.set(adv::W[1], end + 1, Fr::from(records));
     let ctx = to_halo(ctx);
     g.set(adv::ON, end + 1, ctx);
     g.set(adv::OUT, end + 1, ctx.square());
@@ -251,6 +255,25 @@ fn class_rows(plan: &Plan, e: &Evaluation, g: &mut Grid) {
     }
     g.int(adv::SCORE, plan.last(), score);
     g.int(adv::COUNT, plan.last(), count);
+}
+
+/// Header rows carry the bytes of the records, then of the shard, around lane 1; closing rows repeat a byte.
+fn layout_rows(plan: &Plan, shard: &[u8], g: &mut Grid) {
+    if let Some(rows) = plan.header() {
+        let offset = plan.graph().schema().offset();
+        let bytes = Fr::from(shard.len() as u64);
+        g.set(adv::W[1], *rows.start(), bytes - Fr::from(offset as u64));
+        for (row, lane) in rows.skip(1).zip([7, 5, 3, 1]) {
+            g.set(adv::W[lane], row, bytes);
+        }
+    }
+    for sample in 0..plan.graph().samples() {
+        let Some(row) = plan.closing_row(sample) else { break };
+        let byte = i64::from(shard.get(plan.record_end(sample)).copied().unwrap_or(0));
+        for column in [adv::HI, adv::ACT, adv::OUT] {
+            g.int(column, row, byte);
+        }
+    }
 }
 
 /// Runs one sponge over cells that are already filled, and the blind.

@@ -145,6 +145,7 @@ interface IBountyMarket is IMarketEvents, IMarketErrors {
     /// @param claimStart start of the current round of Claim; 0 before the first lapse or claim
     /// @param held of prizes and bond, what is still inside the bounty
     /// @param pkX encryption key multiplied by the cofactor, as release statements use it
+    /// @param stride bytes from one record to the next; the other places are in `BountyCreated`
     /// @param dataset D, 0 before attestation
     struct Bounty {
         address owner;
@@ -157,7 +158,7 @@ interface IBountyMarket is IMarketEvents, IMarketErrors {
         uint32 samples;
         uint32 threshold;
         uint32 entrants;
-        uint32 recordBytes;
+        uint32 stride;
         uint40 revealedAt;
         uint40 attestedAt;
         uint40 claimStart;

@@ -81,10 +81,14 @@ interface IDagPb {
     /// length the tree says.
     /// @return D as `IDatasetRegistry.datasetOf`
     /// @return n records in all
-    function datasetOf(bytes32 root, bytes[] calldata nodes, bytes32 vkId, bytes32 schemaId, uint32 recordBytes)
-        external
-        view
-        returns (bytes32 D, uint32 n);
+    function datasetOf(
+        bytes32 root,
+        bytes[] calldata nodes,
+        bytes32 vkId,
+        bytes32 schemaId,
+        uint32 offset,
+        uint32 stride
+    ) external view returns (bytes32 D, uint32 n);
 
     /// @notice Checks a tree once for all, for contracts that cannot be given it. Anyone may call.
     function record(bytes32 root, bytes[] calldata nodes) external;

@@ -38,7 +38,7 @@ interface IMarketErrors {
     error TooFewSamples(uint256 samples, uint256 least);
     /// @notice 1 to 256 shards.
     error ShardCountInvalid(uint256 count);
-    /// @notice The published length is zero, above 122,880 bytes, or holds no whole records.
+    /// @notice The published length is above 122,880 bytes, or not the schema's offset and at least one whole record.
     error ShardLengthInvalid(uint256 shard, uint256 length);
     /// @notice A window is shorter or longer than this chain allows.
     /// @param which 0 commit, 1 gap, 2 reveal, 3 attest, 4 prove, 5 claim, 6 challenge, 7 answer, 8 draw

@@ -1,9 +1,10 @@
 //! Record files that are on IPFS already: their leaves become the shards, and no byte is written again.
 //!
-//! This needs leaves that are shards: raw blocks of whole records, features first and the label last, at most
-//! [`MAX_SHARD_BYTES`] long, as `ipfs add --raw-leaves --chunker=size-N` makes them with N a multiple of the record. Proofs
-//! and contracts read records from offset 0 at a stride of the record's size, so a file of another layout is re-cut by an
-//! ordinary import instead. A folder of such files is read in the order of their paths, each file cut by itself.
+//! This needs leaves that are shards: raw blocks of whole records at most [`MAX_SHARD_BYTES`] long, as `ipfs add
+//! --raw-leaves --chunker=size-N` makes them with N a multiple of the record. The schema's layout says where records,
+//! features and labels stand, in every leaf alike: where there is a header, each leaf begins with its own, so that such a
+//! dataset is one block or a folder of one-block files. A folder is read in the order of its paths, each file cut by
+//! itself.
 
 use crate::error::ImportError;
 use crate::parts::{Naming, Part, folder};
@@ -16,6 +17,8 @@ use zkaggle_ipld::walk::{Given, WalkError, each};
 use zkaggle_ipld::{Cid, RAW};
 
 const CURE: &str = "fetch the file and import it, which cuts it anew";
+const PLACES: &str = "correct --shape, --offset, --stride, --features-at or --label-at, which hold for every leaf, its own \
+                      header included; or fetch the file and import it, which cuts it anew";
 
 /// Makes the leaves of a file, or of a folder's files, a dataset, hashing every node from the root down.
 ///
@@ -70,7 +73,7 @@ pub fn in_place(
                 CURE,
             ));
         }
-        check_records(&schema, &bytes).map_err(|e| ImportError::refused(place, e, CURE))?;
+        check_records(&schema, &bytes).map_err(|e| ImportError::refused(place, e, PLACES))?;
         let entry = ShardEntry {
             cid: item.cid,
             bytes: bytes.len() as u64,
@@ -105,6 +108,7 @@ impl From<WalkError> for ImportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Layout;
     use std::collections::BTreeMap;
     use zkaggle_ipld::build::{Built, FileOptions, FolderBuilder, Leaves, add_file};
 
@@ -137,7 +141,11 @@ mod tests {
     }
 
     fn used(root: Cid, blocks: &BTreeMap<Cid, Vec<u8>>) -> Result<Part, String> {
-        let schema = Schema::bytes([3], 255, 3);
+        placed(root, blocks, Layout::default())
+    }
+
+    fn placed(root: Cid, blocks: &BTreeMap<Cid, Vec<u8>>, layout: Layout) -> Result<Part, String> {
+        let schema = layout.apply(Schema::bytes([3], 255, 3)).map_err(|e| e.to_string())?;
         in_place(root, schema, &NAMING, |c| Ok(blocks.get(c).cloned())).map_err(|e| e.to_string())
     }
 
@@ -199,6 +207,98 @@ mod tests {
                 .unwrap_err()
                 .contains("holds a manifest.json already")
         );
+    }
+
+    /// Label first and nothing between, as CIFAR-10 has it: a file of many leaves keeps its CIDs.
+    #[test]
+    fn a_file_with_labels_in_front_is_used_in_place() {
+        let first: Vec<u8> = records(256).chunks(4).flat_map(|r| [r[3], r[0], r[1], r[2]]).collect();
+        let cifar = Layout {
+            features_at: 1,
+            label_at: Some(0),
+            ..Layout::default()
+        };
+        let (root, blocks) = file(4 * 64, Leaves::Raw, &first);
+        let part = placed(root, &blocks, cifar).unwrap();
+        assert_eq!((part.manifest.n(), part.manifest.shards().len()), (256, 4));
+        let expected: Vec<Cid> = first.chunks(4 * 64).map(zkaggle_ipld::raw_cid).collect();
+        let shards: Vec<Cid> = part.manifest.shards().iter().map(|s| s.cid).collect();
+        assert_eq!(shards, expected);
+        // Read as if the label came last, the file holds labels that are no class.
+        assert!(used(root, &blocks).unwrap_err().contains("label"));
+    }
+
+    #[test]
+    fn a_file_with_a_header_is_used_in_place() {
+        let header = b"sixteen bytes...";
+        let rows: Vec<u8> = records(100)
+            .chunks(4)
+            .flat_map(|r| [r, &[0xff, 0xff]].concat())
+            .collect();
+        let bytes = [&header[..], &rows].concat();
+        let layout = Layout {
+            offset: 16,
+            stride: Some(6),
+            ..Layout::default()
+        };
+        let (root, blocks) = file(1 << 20, Leaves::Raw, &bytes);
+        let part = placed(root, &blocks, layout).unwrap();
+        assert_eq!((part.manifest.n(), part.manifest.shards()[0].cid), (100, root));
+        assert_eq!(part.manifest.schema().stride(), 6);
+
+        // Two such files in a folder are two shards.
+        let mut stored = blocks.clone();
+        let mut folder = FolderBuilder::default();
+        for name in ["a.bin", "b.bin"] {
+            let built = add_file(&bytes[..], &FileOptions::default(), &mut |_, _: &[u8]| Ok(())).unwrap();
+            assert_eq!(built.cid, root);
+            folder.insert(name.to_owned(), built).unwrap();
+        }
+        let mut keep = |cid, bytes: &[u8]| {
+            stored.insert(cid, bytes.to_vec());
+            Ok(())
+        };
+        let folder = folder.finish(&mut keep).unwrap();
+        assert_eq!(placed(folder.cid, &stored, layout).unwrap().manifest.n(), 200);
+
+        for (wrong, says) in [
+            (Layout { offset: 15, ..layout }, "1 bytes are left over"),
+            (Layout { offset: 617, ..layout }, "end inside the header of 617"),
+            (
+                Layout {
+                    stride: Some(7),
+                    ..layout
+                },
+                "whole records of 7 bytes: 5 bytes are left over",
+            ),
+            (
+                Layout {
+                    stride: Some(3),
+                    ..layout
+                },
+                "do not fit a stride of 3",
+            ),
+            (
+                Layout {
+                    label_at: Some(2),
+                    ..layout
+                },
+                "is one of its features",
+            ),
+        ] {
+            let e = placed(root, &blocks, wrong).unwrap_err();
+            assert!(e.contains(says), "{says}: {e}");
+        }
+        // The place, and the way out.
+        let e = placed(root, &blocks, Layout { offset: 15, ..layout }).unwrap_err();
+        assert!(
+            e.contains("leaf 1 (bafkrei") && e.contains("correct --shape, --offset"),
+            "{e}"
+        );
+        // A file of many leaves has one header; the second leaf has none.
+        let (root, blocks) = file(16 + 64 * 6, Leaves::Raw, &bytes);
+        let e = placed(root, &blocks, layout).unwrap_err();
+        assert!(e.contains("leaf 2") && e.contains("which hold for every leaf"), "{e}");
     }
 
     #[test]

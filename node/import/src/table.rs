@@ -90,6 +90,7 @@ impl<'a> Collector<'a> {
             feature_type: self.options.feature_type,
             feature_max: self.options.max,
             classes,
+            layout: None,
         }
     }
 

@@ -12,7 +12,7 @@ use alloy::sol_types::SolCall;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use zkaggle_bindings::IBountyMarket::{self, DrawState};
-use zkaggle_graph::graph::{FeatureType, Schema};
+use zkaggle_graph::graph::{FeatureType, Layout, Schema};
 
 /// Blocks after the beacon's in which the market can still read its hash.
 pub const REACH: u64 = 256;
@@ -179,13 +179,19 @@ impl Market {
                 s.featureType
             ))
         })?;
-        let schema = Schema {
+        let packed = Schema {
             shape: s.shape,
             feature_type,
             feature_max: s.featureMax,
             classes: s.classes,
+            layout: None,
         };
-        schema.check()?;
+        let schema = packed.with_layout(Layout {
+            offset: s.offset,
+            stride: s.stride,
+            features_at: s.featuresAt,
+            label_at: s.labelAt,
+        })?;
         if schema.id() != e.schemaId.0 {
             return Err(Failure::new(
                 Code::Unreachable,

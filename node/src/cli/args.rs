@@ -2,6 +2,7 @@
 
 use super::dataset_car::ExportArgs;
 use super::dataset_import::ImportArgs;
+use super::layout::LayoutArgs;
 use alloy::primitives::Address;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -283,6 +284,8 @@ pub struct ModelImportArgs {
     /// Number of classes.
     #[arg(long)]
     pub classes: u16,
+    #[command(flatten)]
+    pub layout: LayoutArgs,
     /// Most records in a shard the model will be proved on: part of the architecture.
     #[arg(long)]
     pub samples: u32,

@@ -57,6 +57,12 @@ async fn show(args: &ShowArgs, out: Output) -> Result<()> {
         ),
         format!("folder {folder}"),
     ];
+    if let Some(l) = schema.layout {
+        lines.push(format!(
+            "each shard is {l}, features from byte {} of a record, the label in byte {}",
+            l.features_at, l.label_at
+        ));
+    }
     if let Some(root) = &args.root {
         dataset::check_root(&store, dataset::parse(root)?, &m).with_context(|| format!("the root {root}"))?;
         lines.push(format!("root {root} leads to these shards"));

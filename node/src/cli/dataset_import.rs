@@ -1,6 +1,7 @@
 //! `zkaggle dataset import`: files of any format the importers read, or an archive of a dataset.
 
 use super::dataset_car;
+use super::layout::LayoutArgs;
 use super::output::Output;
 use crate::failure::Failure;
 use crate::files::write_atomic;
@@ -37,18 +38,8 @@ pub struct ImportArgs {
     /// An .npz file's arrays of features and labels.
     #[arg(long, value_name = "X,Y", value_parser = two_names)]
     pub arrays: Option<(String, String)>,
-    /// Record files: bytes before the first record.
-    #[arg(long, default_value_t = 0, value_name = "BYTES")]
-    pub offset: u64,
-    /// Record files: bytes from one record to the next; features and label by default.
-    #[arg(long, value_name = "BYTES")]
-    pub stride: Option<u64>,
-    /// Record files: where the features begin in a record.
-    #[arg(long, default_value_t = 0, value_name = "BYTES")]
-    pub features_at: u64,
-    /// Record files: where the label's byte stands in a record; after the features by default.
-    #[arg(long, value_name = "BYTES")]
-    pub label_at: Option<u64>,
+    #[command(flatten)]
+    pub layout: LayoutArgs,
     /// Shape of one sample, such as `8,8`; what the source says by default.
     #[arg(long, value_delimiter = ',')]
     pub shape: Option<Vec<u32>>,
@@ -125,12 +116,7 @@ fn files(args: &ImportArgs, out: Output) -> Result<()> {
         labels: args.labels.clone(),
         label_column: args.label_column.clone(),
         arrays: args.arrays.clone(),
-        layout: Layout {
-            offset: args.offset,
-            stride: args.stride,
-            features_at: args.features_at,
-            label_at: args.label_at,
-        },
+        layout: Layout::from(&args.layout),
         shape: args.shape.clone(),
         classes: args.classes,
         feature_type: args.feature_type,
@@ -212,20 +198,13 @@ fn in_place(cid: &str, args: &ImportArgs, out: Output) -> Result<()> {
     let (Some(shape), Some(classes)) = (args.shape.clone(), args.classes) else {
         return Err(Failure::usage("--shape and --classes are needed"));
     };
-    let schema = Schema {
+    let schema = Layout::from(&args.layout).apply(Schema {
         shape,
         feature_type: args.feature_type,
         feature_max: args.max(),
         classes,
-    };
-    let (features, record) = (schema.feature_bytes() as u64, schema.record_bytes() as u64);
-    let same = |wanted: Option<u64>, is: u64| wanted.is_none_or(|w| w == is);
-    if args.offset != 0 || args.features_at != 0 || !same(args.stride, record) || !same(args.label_at, features) {
-        return Err(Failure::refused(
-            "proofs and contracts read records from offset 0, one after another, the label last: a file of another layout \
-             cannot be used in place; fetch it and import it with --offset, --stride, --features-at and --label-at",
-        ));
-    }
+        layout: None,
+    })?;
     let root = Cid::try_from(cid).map_err(|e| Failure::usage(format!("{cid:?} is no CID: {e}")))?;
     let dir = NodeDir::open(&args.dir)?;
     let store = DiskBlockstore::open(dir.blocks())?;

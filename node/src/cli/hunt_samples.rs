@@ -16,7 +16,7 @@ use zkaggle_graph::dataset::Dataset;
 pub struct SamplesArgs {
     /// The bounty's number.
     pub id: u64,
-    /// File to write: `.csv` (features, then the label) or `.bin` (records, as they lie in the blocks).
+    /// File to write: `.csv` (features, then the label) or `.bin` (records back to back, the label last).
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     #[command(flatten)]
@@ -84,6 +84,7 @@ mod tests {
             feature_type: FeatureType::I16,
             feature_max: 3000,
             classes: 3,
+            layout: None,
         };
         let small = (0..64u8).flat_map(|i| [i % 10, 1, 2, 9, i % 3]).collect();
         let signed = (0..64u8).flat_map(|i| [i, 7, i, 0xf5, i % 3]).collect();

@@ -26,6 +26,7 @@ mod doctor_backends;
 mod hunt;
 mod hunt_samples;
 mod init;
+mod layout;
 mod model;
 mod output;
 mod show;

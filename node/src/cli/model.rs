@@ -14,6 +14,7 @@ use zkaggle_graph::model::ModelFile;
 use zkaggle_graph::ops::Cost;
 use zkaggle_graph::quantize::{Method, Report, plot};
 use zkaggle_graph::{field, picture, reach};
+use zkaggle_import::Layout;
 
 pub fn run(args: ModelArgs, out: Output) -> Result<()> {
     match args.command {
@@ -25,12 +26,13 @@ pub fn run(args: ModelArgs, out: Output) -> Result<()> {
 
 fn import(args: ModelImportArgs, out: Output) -> Result<()> {
     let method: Method = args.method.parse().map_err(Failure::usage)?;
-    let schema = Schema {
+    let schema = Layout::from(&args.layout).apply(Schema {
         shape: args.shape,
         feature_type: args.feature_type,
         feature_max: args.max.unwrap_or(args.feature_type.largest()),
         classes: args.classes,
-    };
+        layout: None,
+    })?;
     let onnx = std::fs::read(&args.file).with_context(|| format!("read {}", args.file.display()))?;
     let calibration = import::records(&args.calibrate, &schema)?;
     let m = import::model(&ModelImport {

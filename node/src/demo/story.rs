@@ -190,16 +190,11 @@ async fn import_model(h: &Services, onnx: &[u8], dataset: &Dataset) -> Result<Pa
     let imported = h
         .report
         .step("import and quantise a private model", None, async {
-            let samples = dataset
-                .shards()
-                .iter()
-                .map(|s| s.bytes.len() / dataset.schema().record_bytes())
-                .max();
             let m = import::model(&ModelImport {
                 onnx,
                 schema: dataset.schema().clone(),
                 calibration: assets::TRAIN,
-                samples: u32::try_from(samples.unwrap_or(0)).context("samples")?,
+                samples: dataset.manifest().largest_shard(),
                 method: zkaggle_graph::quantize::Method::Mse,
             })?;
             m.file.write(&path)?;

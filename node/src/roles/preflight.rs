@@ -209,7 +209,7 @@ pub async fn preflight(
     let shards = market.shards(id).await?;
     let most = shards
         .iter()
-        .map(|(l, _)| *l as usize / graph.schema().record_bytes())
+        .filter_map(|(l, _)| graph.schema().count(*l as usize))
         .max();
     let most = most.unwrap_or(0);
     p.add(

@@ -70,7 +70,7 @@ fn suits(graph: &Graph, schema: &Schema, lengths: &[usize]) -> Result<()> {
     if graph.schema() != schema {
         return Err(Failure::refused("it takes other records than the dataset holds"));
     }
-    let most = lengths.iter().map(|l| l / schema.record_bytes()).max().unwrap_or(0);
+    let most = lengths.iter().filter_map(|l| schema.count(*l)).max().unwrap_or(0);
     if most > graph.samples() {
         return Err(Failure::refused(format!(
             "it proves at most {} records a shard, the dataset has {most}",

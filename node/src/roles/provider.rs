@@ -387,7 +387,8 @@ impl Provider {
         let sealed = f.mode == Mode::Sealed;
         let lengths = lengths(dataset);
         let held = f.held(&lengths)?;
-        let n: usize = lengths.iter().take(held).sum::<usize>() / schema.record_bytes();
+        let n: usize = lengths.iter().take(held).filter_map(|l| schema.count(*l)).sum();
+        let places = schema.places();
         let wei = |w: &zkaggle_config::units::Wei| {
             u128::from(*w)
                 .try_into()
@@ -426,6 +427,10 @@ impl Provider {
                 featureType: schema.feature_type.word(),
                 featureMax: schema.feature_max,
                 classes: schema.classes,
+                offset: places.offset,
+                stride: places.stride,
+                featuresAt: places.features_at,
+                labelAt: places.label_at,
             },
             lengths: lengths.iter().take(held).map(|l| *l as u32).collect(),
             holdout,

@@ -1,6 +1,6 @@
 //! What a user has, as records: record files and CSV. Every value is checked before anything is cut.
 
-use crate::graph::{FeatureType, GraphError, Schema};
+use crate::graph::{FeatureType, GraphError, Layout, Schema};
 
 /// Why a file is no dataset of the schema. Lines and records count from 1, as editors do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,10 @@ pub enum ImportError {
         kind: FeatureType,
         rest: usize,
     },
+    #[error("{bytes} bytes are not {layout}: {rest} bytes are left over")]
+    LayoutSize { bytes: usize, layout: Layout, rest: usize },
+    #[error("{bytes} bytes end inside the header of {offset}")]
+    Header { bytes: usize, offset: usize },
     #[error(
         "record {record}, feature {feature}: {value} exceeds the schema's largest value {max}{}",
         magnitude(*value)
@@ -50,24 +54,35 @@ pub(super) fn magnitude(value: i16) -> &'static str {
     if value < 0 { " in magnitude" } else { "" }
 }
 
-/// Checks a record file: features, then one label byte, per record, nothing between.
+/// Checks a record file, which the schema lays out as a shard.
 ///
 /// # Errors
 /// Names the first record and feature that do not fit.
 pub fn check_records(schema: &Schema, bytes: &[u8]) -> Result<(), ImportError> {
     schema.check()?;
-    let record = schema.record_bytes();
-    if bytes.is_empty() {
-        return Err(ImportError::Empty);
-    }
-    if !bytes.len().is_multiple_of(record) {
-        return Err(ImportError::RecordSize {
-            bytes: bytes.len(),
-            record,
-            features: schema.features(),
-            kind: schema.feature_type,
-            rest: bytes.len() % record,
-        });
+    let (len, offset) = (bytes.len(), schema.offset());
+    let Some(behind) = len.checked_sub(offset) else {
+        return Err(ImportError::Header { bytes: len, offset });
+    };
+    match (schema.count(len), schema.layout) {
+        (Some(0), _) => return Err(ImportError::Empty),
+        (Some(_), _) => {}
+        (None, Some(layout)) => {
+            return Err(ImportError::LayoutSize {
+                bytes: len,
+                layout,
+                rest: behind % schema.stride(),
+            });
+        }
+        (None, None) => {
+            return Err(ImportError::RecordSize {
+                bytes: len,
+                record: schema.record_bytes(),
+                features: schema.features(),
+                kind: schema.feature_type,
+                rest: behind % schema.record_bytes(),
+            });
+        }
     }
     for (i, r) in super::shard::records(schema, bytes).enumerate() {
         if let Some((feature, value)) = schema.stray(r.features) {

@@ -2,13 +2,15 @@
 
 use super::cid::{Cid, CidError, digest_of, parse_cid, raw_cid};
 use super::shard::MIN_SHARD_RECORDS;
-use crate::graph::{FeatureType, GraphError, MAX_SHARD_BYTES, Schema};
+use crate::graph::{FeatureType, GraphError, Layout, MAX_SHARD_BYTES, Schema};
 
 /// Format and version of the manifest of a dataset of bytes.
 pub const FORMAT: &str = "zkaggle-manifest/1";
 /// The same for features of 16 bits: a version that knows bytes alone refuses them by name, and what was named before
 /// keeps its CID.
 pub const FORMAT_I16: &str = "zkaggle-manifest/2";
+/// The same for records that are not back to back from a shard's first byte with the label last.
+pub const FORMAT_LAYOUT: &str = "zkaggle-manifest/3";
 /// Largest manifest block that is read: about 10,000 shards.
 pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
 /// Longest name or licence, in bytes.
@@ -21,7 +23,9 @@ pub enum ManifestError {
     TooLong(usize),
     #[error("the manifest is no {FORMAT:?} JSON: {0}")]
     Json(String),
-    #[error("manifest format {0:?} is not known here; this version reads {FORMAT:?} and {FORMAT_I16:?}")]
+    #[error(
+        "manifest format {0:?} is not known here; this version reads {FORMAT:?}, {FORMAT_I16:?} and {FORMAT_LAYOUT:?}"
+    )]
     Format(String),
     #[error("the manifest is not in canonical form (key order, spacing or number spelling); write it with this tool")]
     NotCanonical,
@@ -37,8 +41,8 @@ pub enum ManifestError {
     NoShards,
     #[error("manifest shard {shard}: {source}")]
     Cid { shard: usize, source: CidError },
-    #[error("manifest shard {shard}: {bytes} bytes are not whole records of {record} bytes")]
-    Record { shard: usize, bytes: u64, record: usize },
+    #[error("manifest shard {shard}: {bytes} bytes are not {layout}")]
+    Record { shard: usize, bytes: u64, layout: Layout },
     #[error("manifest shard {shard}: {bytes} bytes; a block holds 1 to {MAX_SHARD_BYTES}")]
     Length { shard: usize, bytes: u64 },
     #[error(
@@ -110,9 +114,10 @@ struct Version {
 
 /// The format that a schema is written in.
 fn format(schema: &Schema) -> &'static str {
-    match schema.feature_type {
-        FeatureType::U8 => FORMAT,
-        FeatureType::I16 => FORMAT_I16,
+    match (schema.layout, schema.feature_type) {
+        (Some(_), _) => FORMAT_LAYOUT,
+        (None, FeatureType::U8) => FORMAT,
+        (None, FeatureType::I16) => FORMAT_I16,
     }
 }
 
@@ -134,17 +139,23 @@ impl Manifest {
         if shards.is_empty() {
             return Err(ManifestError::NoShards);
         }
-        let record = schema.record_bytes();
         let mut n = 0;
         for (shard, &ShardEntry { ref cid, bytes }) in shards.iter().enumerate() {
             digest_of(cid).map_err(|source| ManifestError::Cid { shard, source })?;
             if bytes == 0 || bytes > MAX_SHARD_BYTES as u64 {
                 return Err(ManifestError::Length { shard, bytes });
             }
-            if !bytes.is_multiple_of(record as u64) {
-                return Err(ManifestError::Record { shard, bytes, record });
-            }
-            let records = bytes / record as u64;
+            // At most MAX_SHARD_BYTES, so it fits.
+            let records = match schema.count(bytes as usize) {
+                Some(records) if records > 0 => records as u64,
+                _ => {
+                    return Err(ManifestError::Record {
+                        shard,
+                        bytes,
+                        layout: schema.places(),
+                    });
+                }
+            };
             if shards.len() > 1 && records < MIN_SHARD_RECORDS as u64 {
                 return Err(ManifestError::TooFew { shard, records });
             }
@@ -206,7 +217,7 @@ impl Manifest {
     pub fn largest_shard(&self) -> u32 {
         let bytes = self.shards.iter().map(|s| s.bytes).max().unwrap_or(0);
         // At most MAX_SHARD_BYTES, so it fits.
-        (bytes / self.schema.record_bytes() as u64) as u32
+        self.schema.count(bytes as usize).unwrap_or(0) as u32
     }
 
     /// SHA-256 digests of the shards, in order, as the chain names them.
@@ -257,7 +268,7 @@ impl Manifest {
         }
         let json = |e: serde_json::Error| ManifestError::Json(e.to_string());
         let version: Version = serde_json::from_slice(bytes).map_err(json)?;
-        if version.format != FORMAT && version.format != FORMAT_I16 {
+        if ![FORMAT, FORMAT_I16, FORMAT_LAYOUT].contains(&version.format.as_str()) {
             return Err(ManifestError::Format(version.format.chars().take(80).collect()));
         }
         let wire: Wire = serde_json::from_slice(bytes).map_err(json)?;
@@ -353,7 +364,7 @@ mod tests {
         let one = raw_cid(b"one").to_string();
         let dag_pb = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
         for (from, to, says) in [
-            ("manifest/1", "manifest/3", "not known here"),
+            ("manifest/1", "manifest/4", "not known here"),
             // The number goes with the type of the features.
             ("manifest/1", "manifest/2", "canonical"),
             ("[8,8],", "[4,8],\"feature_type\":\"i16\",", "canonical"),

@@ -84,19 +84,21 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Cuts checked record bytes into shards and writes their manifest.
+    /// Cuts records, which are back to back with the label last, into shards of the schema's layout and writes their
+    /// manifest.
     ///
     /// # Errors
     /// Names the first record that does not fit `schema`, or why no cut exists.
     pub fn from_records(schema: Schema, bytes: &[u8], options: Options) -> Result<Self, DatasetError> {
-        import::check_records(&schema, bytes)?;
+        schema.check()?;
+        import::check_records(&schema.packed(), bytes)?;
         let record = schema.record_bytes();
         let sizes = shard::cut(&schema, bytes.len() / record, options.per_shard)?;
         let mut rest = bytes;
         let mut shards = Vec::with_capacity(sizes.len());
         for size in sizes {
             let (head, tail) = rest.split_at(size * record);
-            shards.push(Shard::new(head.to_vec()));
+            shards.push(Shard::new(schema.lay_out(head)));
             rest = tail;
         }
         let entries = shards
@@ -170,9 +172,10 @@ impl Dataset {
         self.manifest.n()
     }
 
-    /// All record bytes in order, as [`Dataset::from_records`] took them.
+    /// All records in order, as [`Dataset::from_records`] took them.
     pub fn bytes(&self) -> Vec<u8> {
-        self.shards.iter().flat_map(|s| s.bytes.iter().copied()).collect()
+        let packed = |s: &Shard| self.schema().pack(&s.bytes).into_owned();
+        self.shards.iter().flat_map(packed).collect()
     }
 
     /// Every record in order.
@@ -237,6 +240,53 @@ mod tests {
         assert_eq!(again, d);
         assert_eq!(again.commitment(), d.commitment());
         assert_eq!(again.records().count(), 200);
+    }
+
+    #[test]
+    fn records_of_another_layout_are_the_same_records() {
+        let plain = sample();
+        let layout = crate::graph::Layout {
+            offset: 5,
+            stride: 9,
+            features_at: 1,
+            label_at: 0,
+        };
+        let schema = schema().with_layout(layout).unwrap();
+        let d = Dataset::from_records(schema.clone(), &plain.bytes(), options(Some(70))).unwrap();
+        assert_eq!(
+            d.shards().iter().map(|s| s.bytes.len()).collect::<Vec<_>>(),
+            [5 + 67 * 9, 5 + 67 * 9, 5 + 66 * 9]
+        );
+        assert_eq!((d.bytes(), d.n()), (plain.bytes(), 200));
+        assert!(d.records().eq(plain.records()));
+        assert_ne!(d.commitment(), plain.commitment());
+
+        let mut blocks: Vec<_> = d.blocks().into_iter().map(|(_, b)| b).collect();
+        let text = blocks.pop().unwrap();
+        assert!(text.starts_with(br#"{"format":"zkaggle-manifest/3","#));
+        let manifest = Manifest::from_bytes(&text).unwrap();
+        assert_eq!((manifest.schema(), manifest.largest_shard()), (&schema, 67));
+        assert_eq!(Dataset::assemble(manifest, blocks.clone()).unwrap(), d);
+
+        // A version that reads no layouts refuses the format by name; under an older one it is no manifest.
+        let old = String::from_utf8(text).unwrap().replace("manifest/3", "manifest/1");
+        assert!(matches!(
+            Manifest::from_bytes(old.as_bytes()),
+            Err(ManifestError::NotCanonical)
+        ));
+        for bytes in [4, 5, 5 + 64 * 9 + 1, 64 * 9] {
+            let entry = ShardEntry {
+                cid: raw_cid(b"x"),
+                bytes,
+            };
+            let e = Manifest::new("x", "x", schema.clone(), vec![entry])
+                .unwrap_err()
+                .to_string();
+            assert!(
+                e.contains("not a header of 5 bytes and whole records of 9 bytes"),
+                "{e}"
+            );
+        }
     }
 
     #[test]

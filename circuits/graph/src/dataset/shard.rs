@@ -4,7 +4,7 @@ use super::DatasetError;
 use super::cid::{Cid, CidError, digest_of, raw_cid, verify};
 use crate::commit;
 use crate::field::Fr;
-use crate::graph::{MAX_SHARD_BYTES, Schema};
+use crate::graph::Schema;
 
 /// Fewest records of a shard, unless the dataset itself has fewer: a results hash over a handful of
 /// predictions could be opened by trying all scores.
@@ -18,12 +18,15 @@ pub struct Record<'a> {
     pub label: u8,
 }
 
-/// Splits `bytes` into records; a rest shorter than a record is left out.
+/// Splits a shard's bytes into records; a rest shorter than a record is left out.
 pub fn records<'a>(schema: &Schema, bytes: &'a [u8]) -> impl ExactSizeIterator<Item = Record<'a>> + use<'a> {
-    let features = schema.feature_bytes();
-    bytes.chunks_exact(schema.record_bytes()).map(move |r| Record {
-        features: &r[..features],
-        label: r[features],
+    let (places, features) = (schema.places(), schema.feature_bytes());
+    let (from, label) = (places.features_at as usize, places.label_at as usize);
+    // A shard that ends inside its header holds none.
+    let records = bytes.get(places.offset as usize..).unwrap_or_default();
+    records.chunks_exact(places.stride as usize).map(move |r| Record {
+        features: &r[from..from + features],
+        label: r[label],
     })
 }
 
@@ -71,8 +74,7 @@ impl Shard {
 /// # Errors
 /// When a block holds fewer than 64 records, `per_shard` is out of range, or no cut exists.
 pub fn cut(schema: &Schema, n: usize, per_shard: Option<usize>) -> Result<Vec<usize>, DatasetError> {
-    let record = schema.record_bytes();
-    let most = MAX_SHARD_BYTES / record;
+    let (record, most) = (schema.stride(), schema.most_records());
     if most < MIN_SHARD_RECORDS {
         return Err(DatasetError::RecordTooLarge { record });
     }
@@ -102,7 +104,7 @@ mod tests {
     fn every_cut_covers_all_records_within_the_bounds() {
         for features in [1, 64, 700, 1700, 1919] {
             let s = schema(features);
-            let most = MAX_SHARD_BYTES / s.record_bytes();
+            let most = s.most_records();
             for n in 1..1000 {
                 for per in [None, Some(64), Some(most.min(100))] {
                     let sizes = match cut(&s, n, per) {

@@ -17,6 +17,7 @@ fn table(shape: &[u32], feature_max: u16, classes: u16) -> Schema {
         feature_type: FeatureType::I16,
         feature_max,
         classes,
+        layout: None,
     }
 }
 

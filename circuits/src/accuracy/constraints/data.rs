@@ -17,6 +17,9 @@
 //! it are constrained to zero, because the commitment pads its last block with zeros. Blocks behind
 //! it are hashed and ignored: `out` takes the state behind the last block that begins inside the
 //! shard, and nothing else reads the later states.
+//!
+//! A record's last row closes its sum, so that flags change where records meet, whatever the layout:
+//! the plan says what its coefficient is, and that of every other byte.
 
 use super::super::columns::{Cells, Columns, adv, fix, one};
 use super::sum;
@@ -78,7 +81,7 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
 
     meta.create_gate("data bytes", |meta| {
         let mut c = Cells { meta, columns };
-        let (data, feature, label, edge) = (c.f(fix::DATA), c.f(fix::FEATURE), c.f(fix::LABEL), c.f(fix::EDGE));
+        let (data, feature, last, edge) = (c.f(fix::DATA), c.f(fix::FEATURE), c.f(fix::LAST), c.f(fix::EDGE));
         let (byte, on, on_next) = (c.a(adv::BYTE), c.a(adv::ON), c.at(adv::ON, 1));
         let (pack, before, carry) = (c.a(adv::PACK), c.at(adv::PACK, -1), c.f(fix::CARRY));
         let (out, out_next) = (c.a(adv::OUT), c.at(adv::OUT, 1));
@@ -92,15 +95,12 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
             ("record flag is a bit", data.clone() * on.clone() * (one() - on.clone())),
             (
                 "record flag holds within a record",
-                (data.clone() - label.clone()) * (on_next.clone() - on.clone()),
+                (data.clone() - last.clone()) * (on_next.clone() - on.clone()),
             ),
-            (
-                "record flag never rises",
-                label.clone() * on_next * (one() - on.clone()),
-            ),
+            ("record flag never rises", last.clone() * on_next * (one() - on.clone())),
             (
                 "no record beyond the capacity",
-                (data.clone() - feature.clone() - label.clone()) * on.clone(),
+                (data.clone() - feature.clone() - last.clone()) * on.clone(),
             ),
             (
                 "bytes behind the shard are zero",
@@ -117,9 +117,9 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
             (
                 "input fold",
                 data.clone() * fa_next
-                    - (data - label.clone()) * fa.clone()
+                    - (data - last.clone()) * fa.clone()
                     - feature * va.clone() * byte
-                    - label * rho * (fa + va * on),
+                    - last * rho * (fa + va * on),
             ),
         ]
     });

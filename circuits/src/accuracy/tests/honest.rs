@@ -94,24 +94,28 @@ fn one_constraint_system_serves_every_model() {
     assert!(cs.lookups().is_empty());
 }
 
-/// Gates, fixed columns and copies of one graph, as one number: a change here changes every key
-/// and every vkId, so it is made on purpose and with this line.
-#[test]
-fn the_circuit_is_pinned() {
+/// Gates, fixed columns and copies of one graph, as one number.
+pub(super) fn fingerprint(plan: &Plan) -> String {
     use halo2_proofs::halo2curves::ff::PrimeField;
     use halo2_proofs::plonk::{Circuit, ConstraintSystem};
     use sha3::{Digest, Keccak256};
     let mut cs = ConstraintSystem::<Fr>::default();
     AccuracyCircuit::configure(&mut cs);
-    let plan = Plan::new(&graph(&[4, 6, 3], 5)).unwrap();
     let mut h = Keccak256::new();
     h.update(format!("{:?}", cs.pinned()));
     for x in plan.fixed().iter().flatten() {
         h.update(x.to_repr());
     }
     h.update(format!("{:?}{:?}", plan.copies(), plan.inputs()));
+    hex::encode(h.finalize())
+}
+
+/// A change here changes every key and every vkId, so it is made on purpose and with this line.
+#[test]
+fn the_circuit_is_pinned() {
+    let plan = Plan::new(&graph(&[4, 6, 3], 5)).unwrap();
     assert_eq!(
-        hex::encode(h.finalize()),
+        fingerprint(&plan),
         "80bc57a7ec7f7646891b43f45ea55aa9920fab81dde58ffd68883d4338204e10"
     );
 }

@@ -17,6 +17,7 @@ mod attacks;
 mod checker;
 mod edges;
 mod honest;
+mod layouts;
 mod lies;
 mod sweep;
 
@@ -62,7 +63,7 @@ pub(super) fn witness(graph: &Mlp, records: usize, size: i8, seed: u64) -> Accur
     AccuracyWitness {
         weights: Weights::from_bytes(graph, &bytes).unwrap(),
         blind: Blind::new(field::Fr::from(rng.r#gen::<u64>())),
-        shard,
+        shard: graph.schema().lay_out(&shard),
     }
 }
 

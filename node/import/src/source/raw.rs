@@ -7,9 +7,9 @@ use crate::table::Collector;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-use zkaggle_graph::graph::FeatureType;
+use zkaggle_graph::graph::{self, FeatureType, GraphError, Schema};
 
-/// Where features and label of each record stand, in bytes.
+/// Where features and label of each record stand, in bytes, as far as it was said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     /// Bytes before the first record.
@@ -20,6 +20,32 @@ pub struct Layout {
     pub features_at: u64,
     /// Where the label's byte stands in a record; right after the features by default.
     pub label_at: Option<u64>,
+}
+
+impl Layout {
+    /// Stride and the label's place, as said or by default, for so many bytes of features.
+    fn filled(&self, features: u64) -> (u64, u64) {
+        let behind = self.features_at.saturating_add(features);
+        let label_at = self.label_at.unwrap_or(behind);
+        (self.stride.unwrap_or(behind.max(label_at.saturating_add(1))), label_at)
+    }
+
+    /// The schema of shards in which the records of `schema` stand at these places.
+    ///
+    /// # Errors
+    /// When parts overlap, or leave the record or a block.
+    pub fn apply(&self, schema: Schema) -> Result<Schema, GraphError> {
+        schema.check()?;
+        let (stride, label_at) = self.filled(schema.feature_bytes() as u64);
+        // What does not fit four bytes fits no block either.
+        let place = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        schema.with_layout(graph::Layout {
+            offset: place(self.offset),
+            stride: place(stride),
+            features_at: place(self.features_at),
+            label_at: place(label_at),
+        })
+    }
 }
 
 /// Largest stride.
@@ -45,12 +71,11 @@ pub fn read(path: &Path, options: &Options, out: &mut Collector<'_>, seen: &mut 
     out.expect(&place, shape, None)?;
     let width = options.feature_type.bytes() as u64;
     let features: u64 = shape.iter().map(|&d| u64::from(d)).product::<u64>() * width;
-    let label_at = layout.label_at.unwrap_or(layout.features_at.saturating_add(features));
+    let (stride, label_at) = layout.filled(features);
     let needed = layout
         .features_at
         .saturating_add(features)
         .max(label_at.saturating_add(1));
-    let stride = layout.stride.unwrap_or(needed);
     let inside = (layout.features_at..layout.features_at + features).contains(&label_at);
     if stride < needed || stride > MAX_STRIDE || inside {
         return Err(ImportError::refused(
