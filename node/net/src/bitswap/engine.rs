@@ -22,7 +22,7 @@ use libp2p::{PeerId, Stream};
 use libp2p_stream::Control;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    task::{AbortHandle, JoinSet, spawn_blocking},
+    task::{AbortHandle, JoinHandle, JoinSet, spawn_blocking},
     time::Instant,
 };
 
@@ -230,9 +230,16 @@ impl Engine {
 
     /// Reads one inbound stream to its end.
     async fn read_from(self, peer: Arc<Peer>, mut stream: Stream, permit: OwnedSemaphorePermit) {
+        // The blocks of one message are hashed while the next is read: one ahead, so that memory stays small.
+        let mut hashing: Option<JoinHandle<()>> = None;
         loop {
             match wire::read(&mut stream, &self.0.budget, self.0.limits.message_patience).await {
-                Ok(Some(message)) => self.take(&peer, message).await,
+                Ok(Some(message)) => {
+                    if let Some(before) = hashing.take() {
+                        let _ = before.await;
+                    }
+                    hashing = self.take(&peer, message);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     let offence = match error {
@@ -248,6 +255,9 @@ impl Engine {
                 }
             }
         }
+        if let Some(last) = hashing {
+            let _ = last.await;
+        }
         drop(permit);
         // A stream may outlive the connection's end by a moment; its peer must not stay behind.
         if !peer.connected.load(Ordering::Relaxed) && peer.streams.available_permits() == self.0.limits.streams_per_peer
@@ -260,7 +270,8 @@ impl Engine {
         }
     }
 
-    async fn take(&self, peer: &Arc<Peer>, message: Message) {
+    /// Acts on a message; its blocks, if any, are hashed by the task that is returned.
+    fn take(&self, peer: &Arc<Peer>, message: Message) -> Option<JoinHandle<()>> {
         if let Some(wantlist) = message.wantlist {
             self.take_wants(peer, wantlist);
         }
@@ -277,17 +288,17 @@ impl Engine {
                 self.tell(&cid, answer);
             }
         }
-        if !message.payload.is_empty() {
-            let (engine, peer) = (self.clone(), peer.clone());
-            // Hashing megabytes would hold up the other streams of this thread.
-            let taken = spawn_blocking(move || {
-                message
-                    .payload
-                    .into_iter()
-                    .for_each(|block| engine.take_block(&peer, block))
-            });
-            let _ = taken.await;
+        if message.payload.is_empty() {
+            return None;
         }
+        let (engine, peer) = (self.clone(), peer.clone());
+        // Hashing megabytes would hold up the other streams of this thread.
+        Some(spawn_blocking(move || {
+            message
+                .payload
+                .into_iter()
+                .for_each(|block| engine.take_block(&peer, block))
+        }))
     }
 
     fn take_wants(&self, peer: &Peer, wantlist: Wantlist) {

@@ -5,26 +5,24 @@
 //! lock                 locked while a process has the store open
 //! blocks/<cid>         the block's bytes and nothing else
 //! state/<cid>          visibility, pin and length, ending in a checksum
-//! copies/<cid>         the bytes of a public, unpinned block that was fetched
+//! packs/<number>       public, unpinned blocks that were fetched, many to a file: see [`pack`](super::pack)
+//! copies/<cid>         the bytes of such a block, as earlier versions kept them
 //! tmp/                 files being written; emptied on open
 //! ```
 //!
-//! Every file outside `copies/` is written aside, synced, renamed, and its folder synced, so that a crash leaves the old file
+//! Every file outside `packs/` is written aside, synced, renamed, and its folder synced, so that a crash leaves the old file
 //! or the new one. State is written before bytes and deleted after them: bytes without state can only mean
-//! damage, and damage counts as private. A copy needs no state, since its folder says what it is, and no sync:
+//! damage, and damage counts as private. A copy needs no state, since its place says what it is, and no sync:
 //! bytes are checked on reading, and what a power cut tore is fetched again. What goes to a peer is not hashed once more
 //! when this process has hashed it and the file system says that the file is still the same.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     str::FromStr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -33,6 +31,7 @@ use multihash_codetable::{Code, MultihashDigest};
 
 use super::{
     BlockInfo, Blockstore, StoreError, Visibility, admit, admit_again, admit_size,
+    pack::{Packs, Spot},
     stamp::{Hashed, Stamp},
 };
 use crate::block::{self, CheckedBlock, MAX_BLOCK};
@@ -52,14 +51,22 @@ struct State {
 #[derive(Clone, Debug)]
 enum Entry {
     Known(State),
-    /// Public, unpinned, of this many bytes.
+    /// Public, unpinned, of this many bytes; in a file of its own when it has no spot in a pack.
     Copy {
         size: u64,
+        spot: Option<Spot>,
     },
     /// Bytes are here but their state cannot be read: private, kept, and refused by name until repaired.
     Damaged {
         reason: String,
     },
+}
+
+/// Where a block's bytes are.
+struct Place {
+    path: PathBuf,
+    /// A part of the file; all of it when there is none.
+    spot: Option<Spot>,
 }
 
 /// Keeps blocks in a folder that one process at a time may open.
@@ -68,8 +75,8 @@ pub struct DiskBlockstore {
     index: Mutex<BTreeMap<Cid, Entry>>,
     /// Files whose bytes need not be hashed again before they are sent.
     hashed: Hashed,
-    /// Numbers the copies being written, so that two writers of one block do not share a file.
-    writes: AtomicU64,
+    /// The copies that are not files of their own. Their lock is taken after that of the index.
+    packs: Packs,
     /// Held open: the operating system drops the lock when the process ends, however it ends. A reader has none.
     lock: Option<File>,
 }
@@ -88,16 +95,16 @@ impl DiskBlockstore {
         fs::create_dir_all(&root).map_err(at(&root))?;
         let lock = lock(&root.join("lock"))?;
         check_format(&root)?;
-        for folder in ["blocks", "state", "copies", "tmp"].map(|name| root.join(name)) {
+        for folder in ["blocks", "state", "copies", "packs", "tmp"].map(|name| root.join(name)) {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
         empty(&root.join("tmp"))?;
-        let index = Mutex::new(scan(&root, true)?);
+        let (index, packs) = scan(&root, true)?;
         Ok(Self {
             root,
-            index,
+            index: Mutex::new(index),
             hashed: Hashed::default(),
-            writes: AtomicU64::new(0),
+            packs,
             lock: Some(lock),
         })
     }
@@ -114,12 +121,12 @@ impl DiskBlockstore {
             let path = root.join("format");
             return Err(at(&path)(io::ErrorKind::NotFound.into()));
         }
-        let index = Mutex::new(scan(&root, false)?);
+        let (index, packs) = scan(&root, false)?;
         Ok(Self {
             root,
-            index,
+            index: Mutex::new(index),
             hashed: Hashed::default(),
-            writes: AtomicU64::new(0),
+            packs,
             lock: None,
         })
     }
@@ -180,23 +187,37 @@ impl DiskBlockstore {
 
     /// Reads and checks a block's bytes.
     fn read(&self, cid: &Cid) -> Result<CheckedBlock, StoreError> {
-        self.read_checked(cid, self.block_path(cid))
+        self.read_checked(cid, Place::file(self.block_path(cid)))
     }
 
-    fn read_checked(&self, cid: &Cid, path: PathBuf) -> Result<CheckedBlock, StoreError> {
-        let (bytes, stamp) = read_block(cid, &path)?;
-        let checked = CheckedBlock::new(*cid, bytes).ok_or_else(|| corrupt(cid, path, "digest differs"))?;
+    fn read_checked(&self, cid: &Cid, place: Place) -> Result<CheckedBlock, StoreError> {
+        let (bytes, stamp) = read_block(cid, &place)?;
+        let checked = CheckedBlock::new(*cid, bytes).ok_or_else(|| corrupt(cid, place.path, "digest differs"))?;
         self.hashed.note(cid, stamp);
         Ok(checked)
     }
 
-    /// The file of a block; `None` when it is not here.
-    fn place(&self, cid: &Cid) -> Result<Option<PathBuf>, StoreError> {
+    /// Where a copy is.
+    fn copy_place(&self, cid: &Cid, spot: Option<Spot>) -> Place {
+        let path = spot.map_or_else(|| self.copy_path(cid), |spot| self.packs.path(&spot));
+        Place { path, spot }
+    }
+
+    /// Gives a copy's bytes up.
+    fn remove_copy(&self, cid: &Cid, spot: Option<Spot>) -> Result<(), StoreError> {
+        match spot {
+            Some(spot) => self.packs.release(&spot),
+            None => remove_unsynced(&self.copy_path(cid)),
+        }
+    }
+
+    /// Where a block is; `None` when it is not here.
+    fn place(&self, cid: &Cid) -> Result<Option<Place>, StoreError> {
         Ok(match self.index().get(cid) {
             None => None,
             Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
-            Some(Entry::Known(_)) => Some(self.block_path(cid)),
-            Some(Entry::Copy { .. }) => Some(self.copy_path(cid)),
+            Some(Entry::Known(_)) => Some(Place::file(self.block_path(cid))),
+            Some(Entry::Copy { spot, .. }) => Some(self.copy_place(cid, *spot)),
         })
     }
 
@@ -204,34 +225,36 @@ impl DiskBlockstore {
     fn read_from<T>(
         &self,
         cid: &Cid,
-        path: PathBuf,
-        read: impl Fn(PathBuf) -> Result<T, StoreError>,
+        place: Place,
+        read: impl Fn(Place) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match read(path) {
+        match read(place) {
             Err(StoreError::Corrupt { .. }) if matches!(self.index().get(cid), Some(Entry::Known(_))) => {
-                read(self.block_path(cid))
+                read(Place::file(self.block_path(cid)))
             }
             found => found,
         }
     }
 
-    /// Writes a copy beside its place and moves it there; the index is not held while the disk works.
+    /// Writes a copy into a pack; the index is not held while the disk works.
     fn write_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
-        let number = self.writes.fetch_add(1, Ordering::Relaxed);
-        let aside = self.root.join("tmp").join(format!("{number}.copy"));
-        let mut file = File::create(&aside).map_err(at(&aside))?;
-        file.write_all(block.bytes()).map_err(at(&aside))?;
-        let path = self.copy_path(block.cid());
-        let mut index = self.index();
-        match index.get(block.cid()) {
-            // Stored meanwhile by someone who wants more of it than a copy.
-            Some(Entry::Known(_) | Entry::Damaged { .. }) => fs::remove_file(&aside).map_err(at(&aside)),
-            None | Some(Entry::Copy { .. }) => {
-                fs::rename(&aside, &path).map_err(at(&path))?;
-                let size = block.bytes().len() as u64;
-                index.insert(*block.cid(), Entry::Copy { size });
-                self.hashed.note(block.cid(), stamp_of(&file));
-                Ok(())
+        let size = block.bytes().len() as u64;
+        loop {
+            let spot = self.packs.append(block)?;
+            let mut index = self.index();
+            match index.get(block.cid()) {
+                // Stored meanwhile by someone who wants more of it than a copy.
+                Some(Entry::Known(_) | Entry::Damaged { .. }) => return self.packs.release(&spot),
+                // Everything was deleted after it was written.
+                _ if !self.packs.holds(&spot) => {}
+                None | Some(Entry::Copy { .. }) => {
+                    let spot = Some(spot);
+                    let before = index.insert(*block.cid(), Entry::Copy { size, spot });
+                    return match before {
+                        Some(Entry::Copy { spot, .. }) => self.remove_copy(block.cid(), spot),
+                        _ => Ok(()),
+                    };
+                }
             }
         }
     }
@@ -245,8 +268,10 @@ impl DiskBlockstore {
         };
         self.write_state(block.cid(), &state)?;
         self.write_block(block.cid(), block.bytes())?;
-        index.insert(*block.cid(), Entry::Known(state));
-        remove_unsynced(&self.copy_path(block.cid()))
+        match index.insert(*block.cid(), Entry::Known(state)) {
+            Some(Entry::Copy { spot, .. }) => self.remove_copy(block.cid(), spot),
+            _ => Ok(()),
+        }
     }
 
     fn update(&self, cid: &Cid, change: impl FnOnce(&mut State)) -> Result<(), StoreError> {
@@ -255,7 +280,7 @@ impl DiskBlockstore {
         let mut state = match index.get(cid) {
             None => return Err(StoreError::Missing { cid: *cid }),
             Some(Entry::Damaged { reason }) => return Err(self.state_error(cid, reason)),
-            Some(Entry::Copy { size }) => State {
+            Some(Entry::Copy { size, .. }) => State {
                 size: *size,
                 visibility: Visibility::Public,
                 pinned: false,
@@ -265,8 +290,8 @@ impl DiskBlockstore {
         let before = state.clone();
         change(&mut state);
         if state != before {
-            if matches!(index.get(cid), Some(Entry::Copy { .. })) {
-                let block = self.read_checked(cid, self.copy_path(cid))?;
+            if let Some(Entry::Copy { spot, .. }) = index.get(cid) {
+                let block = self.read_checked(cid, self.copy_place(cid, *spot))?;
                 return self.promote(&mut index, &block, state.pinned);
             }
             self.write_state(cid, &state)?;
@@ -306,8 +331,10 @@ impl Blockstore for DiskBlockstore {
         };
         self.write_state(cid, &state)?;
         self.write_block(cid, bytes)?;
-        index.insert(*cid, Entry::Known(state));
-        remove_unsynced(&self.copy_path(cid))
+        match index.insert(*cid, Entry::Known(state)) {
+            Some(Entry::Copy { spot, .. }) => self.remove_copy(cid, spot),
+            _ => Ok(()),
+        }
     }
 
     fn put_copy(&self, block: &CheckedBlock) -> Result<(), StoreError> {
@@ -317,30 +344,31 @@ impl Blockstore for DiskBlockstore {
         let here = self.index().get(cid).cloned();
         match here {
             None => self.write_copy(block),
-            Some(Entry::Copy { .. }) if self.read_checked(cid, self.copy_path(cid)).is_ok() => Ok(()),
+            Some(Entry::Copy { spot, .. }) if self.read_checked(cid, self.copy_place(cid, spot)).is_ok() => Ok(()),
             Some(Entry::Copy { .. }) => self.write_copy(block),
             Some(Entry::Known(_) | Entry::Damaged { .. }) => self.put_block(cid, block.bytes(), Visibility::Public),
         }
     }
 
     fn get_checked(&self, cid: &Cid) -> Result<Option<CheckedBlock>, StoreError> {
-        let Some(path) = self.place(cid)? else { return Ok(None) };
-        self.read_from(cid, path, |path| self.read_checked(cid, path)).map(Some)
+        let Some(place) = self.place(cid)? else { return Ok(None) };
+        self.read_from(cid, place, |place| self.read_checked(cid, place))
+            .map(Some)
     }
 
     fn get_to_send(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
-        let Some(path) = self.place(cid)? else { return Ok(None) };
-        let read = |path: PathBuf| {
-            let (bytes, stamp) = read_block(cid, &path)?;
+        let Some(place) = self.place(cid)? else { return Ok(None) };
+        let read = |place: Place| {
+            let (bytes, stamp) = read_block(cid, &place)?;
             if !self.hashed.knows(cid, stamp) {
                 if !block::matches(cid, &bytes) {
-                    return Err(corrupt(cid, path, "digest differs"));
+                    return Err(corrupt(cid, place.path, "digest differs"));
                 }
                 self.hashed.note(cid, stamp);
             }
             Ok(bytes)
         };
-        self.read_from(cid, path, read).map(Some)
+        self.read_from(cid, place, read).map(Some)
     }
 
     fn info(&self, cid: &Cid) -> Option<BlockInfo> {
@@ -383,8 +411,8 @@ impl Blockstore for DiskBlockstore {
             .filter_map(|(cid, entry)| described(cid, entry).is_some_and(|info| !info.pinned).then_some(*cid))
             .collect();
         for cid in &unpinned {
-            if matches!(index.get(cid), Some(Entry::Copy { .. })) {
-                remove_unsynced(&self.copy_path(cid))?;
+            if let Some(Entry::Copy { spot, .. }) = index.get(cid) {
+                self.remove_copy(cid, *spot)?;
             } else {
                 remove(&self.block_path(cid))?;
                 remove(&self.state_path(cid))?;
@@ -396,11 +424,17 @@ impl Blockstore for DiskBlockstore {
     }
 }
 
+impl Place {
+    fn file(path: PathBuf) -> Self {
+        Self { path, spot: None }
+    }
+}
+
 /// Describes an entry; a damaged one says nothing of itself.
 fn described(cid: &Cid, entry: &Entry) -> Option<BlockInfo> {
     let (size, visibility, pinned) = match entry {
         Entry::Known(state) => (state.size, state.visibility, state.pinned),
-        Entry::Copy { size } => (*size, Visibility::Public, false),
+        Entry::Copy { size, .. } => (*size, Visibility::Public, false),
         Entry::Damaged { .. } => return None,
     };
     Some(BlockInfo {
@@ -411,22 +445,30 @@ fn described(cid: &Cid, entry: &Entry) -> Option<BlockInfo> {
     })
 }
 
-/// Reads a block's file, unchecked, with how it looked before and after; no stamp when that differs.
-fn read_block(cid: &Cid, path: &Path) -> Result<(Bytes, Option<Stamp>), StoreError> {
+/// Reads a block's bytes, unchecked, with how their file looked before and after; no stamp when that differs.
+fn read_block(cid: &Cid, place: &Place) -> Result<(Bytes, Option<Stamp>), StoreError> {
     let read = || -> io::Result<Option<(Bytes, Option<Stamp>)>> {
-        let mut file = File::open(path)?;
+        let mut file = File::open(&place.path)?;
         let before = stamp_of(&file);
-        let bytes = read_to_limit(&mut file, MAX_BLOCK as u64)?;
+        let bytes = match &place.spot {
+            None => read_to_limit(&mut file, MAX_BLOCK as u64)?,
+            Some(spot) => {
+                file.seek(SeekFrom::Start(spot.offset))?;
+                let mut bytes = Vec::with_capacity(spot.size);
+                (&file).take(spot.size as u64).read_to_end(&mut bytes)?;
+                Some(bytes)
+            }
+        };
         let stamp = before.filter(|before| stamp_of(&file) == Some(*before));
         Ok(bytes.map(|bytes| (bytes.into(), stamp)))
     };
     match read() {
         Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(corrupt(cid, path.to_owned(), "longer than any block")),
+        Ok(None) => Err(corrupt(cid, place.path.clone(), "longer than any block")),
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            Err(corrupt(cid, path.to_owned(), "the file is gone"))
+            Err(corrupt(cid, place.path.clone(), "the file is gone"))
         }
-        Err(source) => Err(at(path)(source)),
+        Err(source) => Err(at(&place.path)(source)),
     }
 }
 
@@ -507,7 +549,7 @@ fn written_format(root: &Path) -> Result<bool, StoreError> {
 }
 
 /// Builds the index from the folders; a state without bytes is what a crash leaves, and is removed when tidying.
-fn scan(root: &Path, tidy: bool) -> Result<BTreeMap<Cid, Entry>, StoreError> {
+fn scan(root: &Path, tidy: bool) -> Result<(BTreeMap<Cid, Entry>, Packs), StoreError> {
     let mut index = BTreeMap::new();
     for (cid, path) in named_files(&root.join("blocks"))? {
         let state_path = root.join("state").join(cid.to_string());
@@ -551,14 +593,30 @@ fn scan(root: &Path, tidy: bool) -> Result<BTreeMap<Cid, Entry>, StoreError> {
         }
         match fs::metadata(&path) {
             Ok(file) => {
-                index.insert(cid, Entry::Copy { size: file.len() });
+                let (size, spot) = (file.len(), None);
+                index.insert(cid, Entry::Copy { size, spot });
             }
             // Whoever uses the store has moved it among the blocks since.
             Err(source) if !tidy && source.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(at(&path)(source)),
         }
     }
-    Ok(index)
+    let (packs, packed) = Packs::open(root.join("packs"), tidy)?;
+    // The latest first: a block that was written again had been damaged where it was before.
+    for (cid, spot) in packed.into_iter().rev() {
+        if index.contains_key(&cid) {
+            if tidy {
+                packs.release(&spot)?;
+            }
+            continue;
+        }
+        let (size, spot) = (spot.size as u64, Some(spot));
+        index.insert(cid, Entry::Copy { size, spot });
+    }
+    if tidy {
+        packs.tidy()?;
+    }
+    Ok((index, packs))
 }
 
 /// Lists the files of a folder whose name is a CID in its canonical form; others are reported and left alone.

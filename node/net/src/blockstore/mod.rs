@@ -7,6 +7,7 @@
 
 mod disk;
 mod memory;
+mod pack;
 mod stamp;
 
 use std::{path::PathBuf, sync::Arc};

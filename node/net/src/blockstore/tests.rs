@@ -173,8 +173,10 @@ fn a_damaged_public_block_is_not_served() {
     let copied = checked(b"copy!");
     store.put_copy(&copied).unwrap();
     let copy = *copied.cid();
-    for (folder, cid, bytes) in [("blocks", cid, b"shard"), ("copies", copy, b"copy!")] {
-        let path = root.path().join(folder).join(cid.to_string());
+    let block_path = root.path().join("blocks").join(cid.to_string());
+    let pack_path = root.path().join("packs").join("0");
+    for (path, cid, bytes) in [(block_path, cid, b"shard"), (pack_path, copy, b"copy!")] {
+        let whole = fs::read(&path).unwrap();
         let damages: [fn(&Path); 4] = [
             |path| fs::write(path, b"shart").unwrap(),
             // Another file in its place, of the same age.
@@ -200,7 +202,7 @@ fn a_damaged_public_block_is_not_served() {
             damage(&path);
             assert_eq!(view.get(&cid), None);
             assert!(store.get(&cid).is_err());
-            fs::write(&path, bytes).unwrap();
+            fs::write(&path, &whole).unwrap();
         }
     }
 }
@@ -371,18 +373,97 @@ fn copies_survive_a_restart_and_damaged_ones_are_found_and_repaired() {
     }
     store.set_pinned(pinned.cid(), true).unwrap();
     drop(store);
-    let copy = |block: &CheckedBlock| folder.path().join("copies").join(block.cid().to_string());
-    assert!(!copy(&pinned).exists(), "pinning moves it among the synced blocks");
-    fs::write(copy(&torn), b"").unwrap();
-    // A crash between pinning and clearing up.
-    fs::write(copy(&pinned), b"pinned").unwrap();
+    let pack = folder.path().join("packs").join("0");
+    let mut bytes = fs::read(&pack).unwrap();
+    let whole = bytes.len();
+    let at = bytes.windows(4).position(|window| window == b"torn").unwrap();
+    bytes[at] ^= 1;
+    // A crash in the middle of a record, and one whose bytes never came.
+    for rest in [&b"zkcopy1\n"[..], &bytes.clone()[..64]] {
+        bytes.truncate(whole);
+        bytes.extend_from_slice(rest);
+        fs::write(&pack, &bytes).unwrap();
+        let seen = DiskBlockstore::open_read_only(folder.path()).unwrap();
+        assert!(seen.has(kept.cid()));
+        assert!(fs::read(&pack).unwrap().len() > whole, "looking changes nothing");
+        drop(DiskBlockstore::open(folder.path()).unwrap());
+        assert_eq!(fs::read(&pack).unwrap().len(), whole);
+    }
 
     let store = DiskBlockstore::open(folder.path()).unwrap();
-    assert!(!copy(&pinned).exists());
     assert_eq!(store.get(kept.cid()).unwrap().as_deref(), Some(&b"kept"[..]));
     assert_eq!(store.get(pinned.cid()).unwrap().as_deref(), Some(&b"pinned"[..]));
     assert!(store.info(pinned.cid()).unwrap().pinned);
     assert!(matches!(store.get(torn.cid()), Err(StoreError::Corrupt { .. })));
     store.put_copy(&torn).unwrap();
     assert_eq!(store.get(torn.cid()).unwrap().as_deref(), Some(&b"torn"[..]));
+    drop(store);
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    assert_eq!(store.get(torn.cid()).unwrap().as_deref(), Some(&b"torn"[..]));
+}
+
+#[test]
+fn a_record_whose_head_is_damaged_hides_what_comes_after_it_and_nothing_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = [checked(b"first"), checked(b"second"), checked(b"third")];
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    blocks.iter().for_each(|block| store.put_copy(block).unwrap());
+    drop(store);
+    let pack = folder.path().join("packs").join("0");
+    let whole = fs::read(&pack).unwrap();
+    let second = 64 + b"first".len();
+    for at in second..second + 64 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&pack, bytes).unwrap();
+        let store = DiskBlockstore::open_read_only(folder.path()).unwrap();
+        let here = blocks.each_ref().map(|block| store.has(block.cid()));
+        assert_eq!(here, [true, false, false], "byte {at}");
+    }
+}
+
+#[test]
+fn a_pack_goes_with_the_last_of_its_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let packs = || fs::read_dir(folder.path().join("packs")).unwrap().count();
+    let (one, two) = (checked(b"one"), checked(b"two"));
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    store.put_copy(&one).unwrap();
+    store.put_copy(&two).unwrap();
+    store.set_pinned(one.cid(), true).unwrap();
+    assert_eq!(packs(), 1, "the other is still wanted");
+    assert_eq!(store.delete_unpinned().unwrap(), 1);
+    assert_eq!(packs(), 0);
+    store.put_copy(&two).unwrap();
+    drop(store);
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    store.set_pinned(two.cid(), true).unwrap();
+    assert_eq!(packs(), 0);
+    for block in [&one, &two] {
+        assert_eq!(store.get_checked(block.cid()).unwrap().as_ref(), Some(block));
+    }
+}
+
+/// Earlier versions gave each copy a file.
+#[test]
+fn copies_of_an_earlier_version_are_read_pinned_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, loose, doubled) = (checked(b"kept"), checked(b"loose"), checked(b"doubled"));
+    let path = |block: &CheckedBlock| folder.path().join("copies").join(block.cid().to_string());
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    store.put(b"doubled", Visibility::Public).unwrap();
+    drop(store);
+    for block in [&kept, &loose, &doubled] {
+        fs::write(path(block), block.bytes()).unwrap();
+    }
+    fs::remove_dir(folder.path().join("packs")).unwrap();
+    assert!(DiskBlockstore::open_read_only(folder.path()).unwrap().has(kept.cid()));
+
+    let store = DiskBlockstore::open(folder.path()).unwrap();
+    assert!(!path(&doubled).exists(), "a crash between pinning and clearing up");
+    store.set_pinned(kept.cid(), true).unwrap();
+    assert_eq!(store.get_checked(kept.cid()).unwrap().as_ref(), Some(&kept));
+    assert_eq!(store.get_checked(loose.cid()).unwrap().as_ref(), Some(&loose));
+    assert_eq!(store.delete_unpinned().unwrap(), 2);
+    assert!([&kept, &loose].iter().all(|block| !path(block).exists()));
 }
