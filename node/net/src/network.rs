@@ -321,17 +321,20 @@ impl Network {
         let anyone = named.is_none();
         let search = async {
             sleep(BEFORE_DHT).await;
-            while anyone {
+            loop {
                 if let Ok(_turn) = self.searches.acquire().await {
                     // Providers are connected to as they are found; the exchange asks whoever is connected.
                     let _ = self.providers(cid, patience).await;
                 }
                 sleep(DHT_AGAIN).await;
             }
-            std::future::pending::<()>().await;
         };
+        let fetched = self.engine.fetch(cid, named, patience);
+        if !anyone {
+            return fetched.await;
+        }
         tokio::select! {
-            fetched = self.engine.fetch(cid, named, patience) => fetched,
+            fetched = fetched => fetched,
             () = search => Err(FetchError::Closed),
         }
     }
