@@ -250,6 +250,8 @@ pub async fn challenged(w: &World) -> Result<()> {
     let hidden = w.post(silent, &Rules::default()).await?;
     w.enter(hunter, hidden).await?;
     w.to_prove(owner, shown).await?;
+    // Posted later, it opens later: by seconds on a busy machine.
+    w.to_reveal(hidden).await?;
     w.reveal(silent, hidden).await?;
     let bytes = World::shard();
     let before = w.market.prove_end(shown).await?;
