@@ -65,6 +65,7 @@ pub struct ImportArgs {
     /// Most records in a shard; as many as a block holds by default.
     #[arg(long, value_name = "RECORDS")]
     pub per_shard: Option<usize>,
+    /// What the dataset is called; it stands in the manifest.
     #[arg(long, required_unless_present = "car")]
     pub name: Option<String>,
     /// Under what terms others may use the data; it stands in the manifest.

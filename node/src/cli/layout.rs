@@ -4,7 +4,6 @@ use clap::Args;
 use zkaggle_import::Layout;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Where records stand")]
 pub struct LayoutArgs {
     /// Record files and blocks: bytes before the first record.
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
