@@ -221,15 +221,16 @@ contract SolvencyTest {
     /// @dev Everybody can leave from wherever a run stopped; with ZKAGGLE_COUNTS its successes are one
     /// line of that file, which tools/nightly.sh adds up.
     function afterInvariant() public {
-        // No run is idle. In a thousand runs chance alone went down to 3 and 7, of 13 and 43 on average.
-        atLeast("create", 2);
-        atLeast("commit", 4);
+        string memory file = vm.envOr("ZKAGGLE_COUNTS", string(""));
+        bool campaign = bytes(file).length != 0;
+        atLeast("create", 3);
+        // Of two thousand runs, with 43 on average, one had 7: the campaign asks that of all runs together besides.
+        atLeast("commit", campaign ? 7 : 8);
         handler.checkEverything();
         invariant_books_balance_and_boards_are_in_order();
         everybodyLeaves();
         invariant_books_balance_and_boards_are_in_order();
-        string memory file = vm.envOr("ZKAGGLE_COUNTS", string(""));
-        if (bytes(file).length == 0) return;
+        if (!campaign) return;
         string memory line;
         for (uint256 i; i < ACTS; ++i) {
             line = string.concat(line, vm.toString(handler.count(names[i])), " ");

@@ -5,43 +5,15 @@ mod common;
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, U256};
 use alloy::rpc::types::TransactionRequest;
-use common::{Service, asset, finish, import_digits, init, password, run, zkaggle};
+use common::{Service, asset, dataset_entries, finish, folder, import_digits, init, password, run, zkaggle};
 use std::path::Path;
 use std::process::Command;
 use zkaggle_devnet::{DevNet, DevNetConfig};
-use zkaggle_ipld::build::{Built, FolderBuilder};
-use zkaggle_net::{Blockstore, Cid, DiskBlockstore, Visibility};
+use zkaggle_net::{Blockstore, Cid, DiskBlockstore};
 use zkaggle_node::chain::Chain;
 
 const REFUSED: i32 = 3;
 const ETHER: u128 = 1_000_000_000_000_000_000;
-
-/// The folder of a dataset without its first shard.
-fn folder_that_lacks_one(store: &DiskBlockstore, manifest: &str, shards: &[&str]) -> String {
-    let mut out = FolderBuilder::default();
-    let named = [("manifest.json".to_owned(), manifest)].into_iter().chain(
-        (0..)
-            .map(|i| format!("shard-{i:05}.bin"))
-            .zip(shards[1..].iter().copied()),
-    );
-    for (name, cid) in named {
-        let cid: Cid = cid.parse().unwrap();
-        let size = store.info(&cid).unwrap().size;
-        let built = Built {
-            cid,
-            size,
-            tsize: size,
-            blocks: 1,
-        };
-        out.insert(name, built).unwrap();
-    }
-    let mut keep = |cid: Cid, block: &[u8]| {
-        store
-            .put_block(&cid, block, Visibility::Public)
-            .map_err(std::io::Error::other)
-    };
-    out.finish(&mut keep).unwrap().cid.to_string()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_is_recorded_once_and_only_with_its_own_leaves() {
@@ -66,12 +38,12 @@ async fn a_root_is_recorded_once_and_only_with_its_own_leaves() {
         .ok()
         .json();
     let root = imported["folder"].as_str().unwrap();
-    let manifest = imported["manifest"].as_str().unwrap();
-    let shards: Vec<&str> = imported["shards"]
+    let manifest: Cid = imported["manifest"].as_str().unwrap().parse().unwrap();
+    let shards: Vec<Cid> = imported["shards"]
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|s| s.as_str())
+        .map(|shard| shard.as_str().unwrap().parse().unwrap())
         .collect();
     assert_eq!(shards.len(), 3);
     let link = |root: &str, more: &[&str]| -> Command {
@@ -92,7 +64,7 @@ async fn a_root_is_recorded_once_and_only_with_its_own_leaves() {
     for block in store.list() {
         store.release(&block.cid).unwrap();
     }
-    let less = folder_that_lacks_one(&store, manifest, &shards);
+    let less = folder(&store, &dataset_entries(manifest, &shards[1..]));
     drop(store);
 
     let foreseen = finish(&mut link(root, &["--dry-run"])).ok().json();

@@ -2,14 +2,13 @@
 
 mod common;
 
-use common::{asset, finish, import_digits, init, password, run, zkaggle};
+use common::{asset, dataset_entries, finish, folder, import_digits, init, password, run, zkaggle};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
-use zkaggle_ipld::build::{Built, FolderBuilder};
 use zkaggle_net::{Blockstore, Cid, DiskBlockstore, IdentitySeed, NetConfig, Network, Visibility};
 
 const FAILED: i32 = 1;
@@ -147,38 +146,15 @@ fn a_fetched_folder_is_compared_with_its_manifest() {
     for block in store.list() {
         store.release(&block.cid).unwrap();
     }
-    let folder = |entries: &[(String, Cid)]| {
-        let mut out = FolderBuilder::default();
-        for (name, cid) in entries {
-            let size = store.info(cid).unwrap().size;
-            let built = Built {
-                cid: *cid,
-                size,
-                tsize: size,
-                blocks: 1,
-            };
-            out.insert(name.clone(), built).unwrap();
-        }
-        let mut keep = |cid: Cid, block: &[u8]| {
-            store
-                .put_block(&cid, block, Visibility::Public)
-                .map_err(std::io::Error::other)
-        };
-        out.finish(&mut keep).unwrap().cid.to_string()
-    };
-    let named = |shards: &[Cid]| -> Vec<(String, Cid)> {
-        let names = (0..).map(|i| format!("shard-{i:05}.bin"));
-        names.zip(shards.iter().copied()).collect()
-    };
-    let with = |manifest: Cid, shards: &[Cid]| [vec![("manifest.json".to_owned(), manifest)], named(shards)].concat();
+    let with = |manifest: Cid, shards: &[Cid]| folder(&store, &dataset_entries(manifest, shards));
     let whole = imported["folder"].as_str().unwrap().to_owned();
     assert!(shards.len() > 1);
-    let less = folder(&with(manifest, &shards[1..]));
+    let less = with(manifest, &shards[1..]);
     let mut swapped = shards.clone();
     swapped.swap(0, 1);
-    let swapped = folder(&with(manifest, &swapped));
+    let swapped = with(manifest, &swapped);
     let foreign = store.put(br#"{"name":"an app"}"#, Visibility::Public).unwrap();
-    let foreign = folder(&with(foreign, &shards[..1]));
+    let foreign = with(foreign, &shards[..1]);
     drop(store);
 
     let server = serve(&from);

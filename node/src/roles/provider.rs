@@ -308,18 +308,17 @@ impl Provider {
             );
         }
         let unknown = vec![B256::ZERO; self.graphs.len()];
-        let dataset_vk = cid::key(&SrsPoints::development())?.vk_id;
+        let data_key = cid::key(&SrsPoints::development())?;
         let terms = self
-            .params(dataset, holdout, digests.clone(), dataset_vk, unknown)
+            .params(dataset, holdout, digests.clone(), data_key.vk_id, unknown)
             .await?;
         s.market.would_create(terms).await?;
-        let (data_key, keys, score_ids) = s
+        let (keys, score_ids) = s
             .report
             .step(
                 "make proving and verifying keys",
                 Some(Duration::from_secs(20)),
                 async {
-                    let data_key = cid::key(&SrsPoints::development())?;
                     let mut score_ids = vec![];
                     let mut keys = vec![data_key.data.clone()];
                     for g in &self.graphs {
@@ -331,7 +330,7 @@ impl Provider {
                         score_ids.push(B256::from(score.vk_id.0));
                     }
                     let bytes = keys.iter().map(|k| k.bytes.len()).sum();
-                    Ok(((data_key, keys, score_ids), Cost::bytes(bytes)))
+                    Ok(((keys, score_ids), Cost::bytes(bytes)))
                 },
             )
             .await?;

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use zkaggle_ipld::build::{Built, FolderBuilder};
+use zkaggle_net::{Blockstore, Cid, DiskBlockstore, Visibility};
 
 /// Longest a command may take that does not run until it is told to stop.
 const COMMAND: Duration = Duration::from_secs(120);
@@ -214,6 +216,37 @@ pub fn import_digits(file: &Path, dir: &Path) -> Command {
         .args(["--name", "UCI digits", "--licence", "CC BY 4.0", "--dir"])
         .arg(dir);
     c
+}
+
+/// Stores the folder with these entries, which the store holds, and says its CID.
+pub fn folder(store: &DiskBlockstore, entries: &[(String, Cid)]) -> String {
+    let mut out = FolderBuilder::default();
+    for (name, cid) in entries {
+        let size = store.info(cid).unwrap().size;
+        let built = Built {
+            cid: *cid,
+            size,
+            tsize: size,
+            blocks: 1,
+        };
+        out.insert(name.clone(), built).unwrap();
+    }
+    let mut keep = |cid: Cid, block: &[u8]| {
+        store
+            .put_block(&cid, block, Visibility::Public)
+            .map_err(std::io::Error::other)
+    };
+    out.finish(&mut keep).unwrap().cid.to_string()
+}
+
+/// The entries of a dataset's folder: its manifest, and shards by the names that importers give them.
+pub fn dataset_entries(manifest: Cid, shards: &[Cid]) -> Vec<(String, Cid)> {
+    let names = (0..).map(|i| format!("shard-{i:05}.bin"));
+    let named = names.zip(shards.iter().copied());
+    [("manifest.json".to_owned(), manifest)]
+        .into_iter()
+        .chain(named)
+        .collect()
 }
 
 /// `model import` of a digits network.
